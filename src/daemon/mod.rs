@@ -1,0 +1,1 @@
+//! Configuration, start, reload and stop of the running dataplane.

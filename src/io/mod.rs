@@ -1,0 +1,1 @@
+//! Clocks, sockets, rings, netlink and capture files: the only room with `unsafe`.

@@ -1,0 +1,13 @@
+//! Octets ↔ meaning: frames, Neighbor Discovery, DHCPv6.
+//!
+//! The contract of this room:
+//! 1. Reading never panics, never allocates and never reads outside its slice; a nested structure is bounded by its own
+//!    length, not by what lies behind it.
+//! 2. Writing never passes the end of its buffer; lengths are patched by the [`Writer`].
+//! 3. Neither knows a lease or decides anything.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
+mod writer;
+
+pub use writer::{Full, Writer};
