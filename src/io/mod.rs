@@ -1,3 +1,4 @@
 //! Clocks, sockets, rings, netlink and capture files: the only room with `unsafe`.
 
 pub mod netns;
+pub mod probe;
