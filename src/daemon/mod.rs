@@ -1,1 +1,3 @@
 //! Configuration, start, reload and stop of the running dataplane.
+
+pub mod demo;

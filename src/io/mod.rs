@@ -1,4 +1,5 @@
 //! Clocks, sockets, rings, netlink and capture files: the only room with `unsafe`.
 
+pub mod child;
 pub mod netns;
 pub mod probe;
