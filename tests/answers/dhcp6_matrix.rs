@@ -339,11 +339,20 @@ fn dhcpv6_without_ras_of_ours_works_beside_another_router() {
     assert!(frontdesk::types::ip6::is_link_local(answer.source));
 }
 
+/// DHCP-056: options are left out whole before the message grows beyond the MTU, and IAs never are.
 #[test]
-fn an_answer_longer_than_the_mtu_is_never_sent() {
+fn dhcp_056_no_answer_is_longer_than_the_mtu() {
     let source = LEASES.replace("mtu = 1450", "mtu = 1280");
     let mut world = World::with(&source);
-    let many: Vec<u8> = (0..32).flat_map(|i| ia_na(i, &[])).collect();
-    let answer = world.ask(&guest(), &guest().dhcp(1, &[option(1, &[9; 130]), many].concat()));
-    assert!(answer.octets.len() - 14 <= 1280, "{} octets of IPv6", answer.octets.len() - 14);
+    let solicit = |ias: u32| {
+        let ias: Vec<u8> = (0..ias).flat_map(|i| ia_na(i, &[])).collect();
+        guest().dhcp(1, &[option(1, &[9; 130]), ias].concat())
+    };
+    let roomy = Dhcp::parse(&world.ask(&guest(), &solicit(23)).message);
+    assert_eq!((roomy.ia_na().len(), roomy.value(103).is_some()), (23, true));
+    let answer = world.ask(&guest(), &solicit(24));
+    assert!((1250..=1280).contains(&(answer.octets.len() - 14)), "{} octets", answer.octets.len() - 14);
+    let full = Dhcp::parse(&answer.message);
+    assert_eq!((full.ia_na().len(), full.value(103)), (24, None));
+    assert_eq!(world.refuse(&guest(), &solicit(32)), Reason::AnswerTooLong);
 }

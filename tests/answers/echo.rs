@@ -21,7 +21,7 @@ fn ip_021_identifier_sequence_and_data_come_back_from_the_address_that_was_asked
 fn ip_021_an_empty_and_a_largest_echo_are_answered_and_a_larger_one_is_not() {
     let mut world = World::new();
     let guest = Guest::new(1);
-    let ping = |octets| guest.icmp(ROUTER, 64, 128, 0, &vec![7; 4 + octets]);
+    let ping = |octets: usize| guest.icmp(ROUTER, 64, 128, 0, &vec![7; 4 + octets]);
     assert_eq!(world.ask(&guest, &ping(0)).message.len(), 8);
     assert_eq!(world.ask(&guest, &ping(1232)).message.len(), 1240);
     assert_eq!(world.refuse(&guest, &ping(1233)), Reason::EchoTooLong);

@@ -42,7 +42,8 @@ impl Exchange {
         let (verdict, octets) = self.world.show(guest, frame);
         assert!(matches!(verdict, Verdict::Answer { .. }), "{verdict:?}");
         let mut expected = words(answer);
-        for (printed, ours, reason) in ALWAYS.iter().filter(|d| expected.contains(d.0)).chain(differences) {
+        let always = ALWAYS.iter().filter(|d| words(answer).contains(d.0));
+        for (printed, ours, reason) in always.chain(differences) {
             assert!(expected.contains(printed), "{printed:?} is not in {expected:?} ({reason})");
             expected = expected.replace(printed, ours);
         }
@@ -62,7 +63,9 @@ fn tcpdump(frame: &[u8]) -> String {
     let run = Command::new("tcpdump").args(["-nvvt", "-r"]).arg(tape.path()).output();
     let run = run.expect("tcpdump is installed (Debian package tcpdump)");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    words(&String::from_utf8_lossy(&run.stdout))
+    // tcpdump of 2017 printed seconds and another word here; all of them are zero.
+    let (now, then) = ("reachable time 0ms, retrans timer 0ms", "reachable time 0s, retrans time 0s");
+    words(&String::from_utf8_lossy(&run.stdout)).replace(now, then)
 }
 
 fn untagged(frame: &[u8]) -> Vec<u8> {
@@ -114,8 +117,8 @@ fn stateless_15_43() {
         source link-address option (1), length 8 (1): fa:16:3e:c1:bc:52";
     let rs = "IP6 (hlim 255, next-header ICMPv6 (58) payload length: 16) fe80::f816:3eff:fefe:d157 > ff02::2: \
         [icmp6 sum ok] ICMP6, router solicitation, length 16 source link-address option (1), length 8 (1): fa:16:3e:fe:d1:57";
-    let rdnss = "rdnss option (25), length 24 (3): lifetime 1800s, addr: 2001:db8:cafe:a::e";
-    let dnssl = "dnssl option (31), length 24 (3): lifetime 1800s, domain(s): openstacklocal.";
+    let rdnss = "rdnss option (25), length 24 (3): lifetime 30s, addr: 2001:db8:cafe:a::e";
+    let dnssl = "dnssl option (31), length 24 (3): lifetime 30s, domain(s): openstacklocal.";
     let moved = format!("pref. time 14400s {rdnss} {dnssl}").leak();
     let differences = [
         (
@@ -193,7 +196,7 @@ fn stateful_14_56() {
     let reordered = "(server-ID hwaddr type 1 fa163e06176f) (preference 255) (IA_NA IAID:1042430059 T1:43200 T2:75600 (IA_ADDR 2001:db8:cafe:1::4 pltime:86400 vltime:86400)) (DNS-server 2001:db8:cafe:a::e) (DNS-search-list openstacklocal.)";
     let printed = "(server-ID hwaddr type 1 fa163e06176f) (IA_NA IAID:1042430059 T1:43200 T2:75600 (IA_ADDR 2001:db8:cafe:1::4 pltime:86400 vltime:86400)) (status-code success) (preference 255) (DNS-search-list openstacklocal.) (DNS-server 2001:db8:cafe:a::e)";
     let differences = [
-        ("payload length: 175", "payload length: 129", "without the two options that are left out"),
+        ("payload length: 175", "payload length: 133", "without the two options that are left out"),
         (
             "fe80::f816:3eff:fe06:176f.547",
             "fe80::f816:3eff:fe77:e5a0.547",
@@ -222,7 +225,7 @@ fn stateful_14_56() {
     let mut payload = message(3, &[head, rest].concat());
     payload[1..4].copy_from_slice(&[0x9c, 0xb1, 0x72]);
     let differences = [
-        ("payload length: 186", "payload length: 124", "without the two options that are left out"),
+        ("payload length: 186", "payload length: 128", "without the two options that are left out"),
         ("fe80::f816:3eff:fe06:176f.547", "fe80::f816:3eff:fe77:e5a0.547", "the router answers"),
         ("T1:3600 T2:6300", "T1:43200 T2:75600", "the lease's, not the client's wishes (DHCP-131)"),
         (
@@ -251,7 +254,7 @@ fn stateful_ra_14_56_02() {
         [icmp6 sum ok] ICMP6, router advertisement, length 24\n\
         hop limit 64, Flags [managed], pref medium, router lifetime 30s, reachable time 0s, retrans time 0s\n\
         source link-address option (1), length 8 (1): fa:16:3e:77:e5:a0";
-    let with_more = "fa:16:3e:77:e5:a0 prefix info option (3), length 32 (4): 2001:db8:cafe:1::/64, Flags [onlink], valid time 86400s, pref. time 86400s rdnss option (25), length 24 (3): lifetime 1800s, addr: 2001:db8:cafe:a::e dnssl option (31), length 24 (3): lifetime 1800s, domain(s): openstacklocal.";
+    let with_more = "fa:16:3e:77:e5:a0 prefix info option (3), length 32 (4): 2001:db8:cafe:1::/64, Flags [onlink], valid time 86400s, pref. time 86400s rdnss option (25), length 24 (3): lifetime 30s, addr: 2001:db8:cafe:a::e dnssl option (31), length 24 (3): lifetime 30s, domain(s): openstacklocal.";
     let differences = [
         ("payload length: 24", "payload length: 104", "prefix, RDNSS and DNSSL"),
         ("length 24 hop", "length 104 hop", "the same"),

@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use dhcproto::v6::{DhcpOption, IAAddr, IANA, IAPD, IAPrefix, Message, OptionCode, StatusCode};
+use dhcproto::v6::{DhcpOption, IAAddr, IANA, IAPD, IAPrefix, Message, StatusCode};
 use dhcproto::{Decodable, Decoder};
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{LinkSlice, NetSlice, SlicedPacket, TransportSlice};
 use frontdesk::answer::{Reason, Verdict};
 use frontdesk::engine::{Checksum, Engine, RxFrame};
 use frontdesk::lease::{self, LeaseTable};
@@ -121,7 +121,10 @@ impl World {
 impl Answer {
     pub fn parse(octets: Vec<u8>) -> Self {
         let packet = SlicedPacket::from_ethernet(&octets).expect("etherparse reads it");
-        let ethernet = packet.link.clone().and_then(|l| l.ethernet2_slice().cloned()).expect("Ethernet");
+        let ethernet = match packet.link.clone() {
+            Some(LinkSlice::Ethernet2(ethernet)) => ethernet,
+            other => panic!("{other:?}"),
+        };
         let Some(NetSlice::Ipv6(v6)) = packet.net.clone() else { panic!("not IPv6") };
         let header = v6.header();
         let total = usize::from(header.payload_length());
@@ -150,7 +153,7 @@ impl Answer {
             hop_limit: header.hop_limit(),
             ports,
             message,
-            octets,
+            octets: octets.clone(),
         }
     }
 }
@@ -278,10 +281,6 @@ impl Dhcp {
         let ias = self.ia_na();
         assert_eq!(ias.len(), 1);
         ias.into_iter().flat_map(|ia| ia.leases).map(|lease| lease.0).collect()
-    }
-
-    pub fn has(&self, code: OptionCode) -> bool {
-        self.message.opts().get(code).is_some()
     }
 }
 
