@@ -1,1 +1,3 @@
 //! Clocks, sockets, rings, netlink and capture files: the only room with `unsafe`.
+
+pub mod atomic;
