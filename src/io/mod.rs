@@ -1,1 +1,12 @@
 //! Clocks, sockets, rings, netlink and capture files: the only room with `unsafe`.
+//!
+//! Nothing here decides what a guest gets; a [`worker::Responder`] does, and the port carries octets both ways.
+
+pub mod bare;
+pub mod clock;
+pub mod descriptors;
+mod epoll;
+pub mod links;
+pub mod packet;
+mod quarantine;
+pub mod worker;

@@ -8,3 +8,5 @@ pub mod record;
 mod table;
 
 pub use table::{DeviceId, LeaseTable, Lookup, Network, NetworkId, Port, PortId, Sections, hash_key};
+mod shim;
+pub use shim::{LoadError, Loaded, load};
