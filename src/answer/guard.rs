@@ -104,7 +104,12 @@ impl<'t, 'f> Asker<'t, 'f> {
 }
 
 /// The envelope of whatever goes to one guest of a network.
-pub(super) fn envelope(network: &Network<'_>, to: MacAddr, source: Ipv6Addr, destination: Ipv6Addr) -> Envelope {
+pub(super) fn envelope(
+    network: &Network<'_>,
+    to: MacAddr,
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+) -> Envelope {
     let record = network.record();
     Envelope {
         source_mac: network.router_mac(),

@@ -82,7 +82,12 @@ enum Question<'f> {
 
 /// Answers one frame into `out`, which should hold [`MAX_FRAME`](crate::types::limits::MAX_FRAME) octets; a shorter
 /// buffer only makes long answers impossible.
-pub fn answer<T: Trace>(table: &LeaseTable, ingress: &Ingress<'_>, out: &mut [u8], trace: &mut T) -> Answered {
+pub fn answer<T: Trace>(
+    table: &LeaseTable,
+    ingress: &Ingress<'_>,
+    out: &mut [u8],
+    trace: &mut T,
+) -> Answered {
     let stranger = |verdict| Answered { verdict, port: None };
     if !may_be_ours(ingress.octets) {
         trace.note(|| "the byte pre-test: neither ICMPv6 of ours nor DHCPv6".into());

@@ -38,7 +38,11 @@ pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mu
     let (destination, solicited) = if probe { (ip6::ALL_NODES, 0) } else { (frame.source, SOLICITED) };
     let router = if asker.network.has(NETWORK_IS_ROUTER) { ROUTER } else { 0 };
     trace.note(|| {
-        let rule = if probe { "a DAD probe for an address of ours (ND-012)" } else { "asked by a neighbour (ND-005)" };
+        let rule = if probe {
+            "a DAD probe for an address of ours (ND-012)"
+        } else {
+            "asked by a neighbour (ND-005)"
+        };
         format!("RFC 4861 §7.2.4: {rule}; {} is at {}", solicitation.target, asker.network.router_mac())
     });
     let mut open = asker.open(out, solicitation.target, destination, Layer::Icmp6)?;

@@ -21,7 +21,8 @@ pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mu
         return Err(Reason::BadSource);
     }
     // RFC 4861 §4.1: typically all routers; a router's own address and all nodes do no harm (RA-005).
-    let to_us = [ip6::ALL_ROUTERS, ip6::ALL_NODES].contains(&frame.destination) || asker.is_ours(frame.destination);
+    let to_us =
+        [ip6::ALL_ROUTERS, ip6::ALL_NODES].contains(&frame.destination) || asker.is_ours(frame.destination);
     if !to_us {
         return Err(Reason::BadDestination);
     }

@@ -39,7 +39,10 @@ impl Counters {
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let answers = AnswerKind::ALL.iter().zip(self.answers).map(|(k, n)| ("answered", k.name(), n));
         let drops = Reason::ALL.iter().zip(self.drops).map(|(r, n)| ("dropped", r.name(), n));
-        let other = [("other", "passed", self.passed), ("other", "unsolicited-router-advertisement", self.unsolicited)];
+        let other = [
+            ("other", "passed", self.passed),
+            ("other", "unsolicited-router-advertisement", self.unsolicited),
+        ];
         answers.chain(drops).chain(other)
     }
 }

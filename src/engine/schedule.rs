@@ -118,7 +118,8 @@ impl Schedule {
         let mut next = Self::new(new, self.random ^ u64::try_from(random).unwrap_or(0));
         for Reverse((at, id)) in self.due.drain() {
             let (Some(port), Some(place)) = (old.port(id), self.places.get(id.0 as usize)) else { continue };
-            let same = |candidate: &PortId| new.port(*candidate).is_some_and(|c| name(&c, new) == name(&port, old));
+            let same =
+                |candidate: &PortId| new.port(*candidate).is_some_and(|c| name(&c, new) == name(&port, old));
             let Some(id) = new.candidates(port.vlan(), port.mac()).find(same) else { continue };
             let changed = new
                 .port(id)

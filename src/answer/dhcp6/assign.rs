@@ -28,7 +28,9 @@ pub(super) fn answer<T: Trace>(
     let mut reply = Reply::start(asker, message, plan.number(), out)?;
     let kind = match message.kind {
         MessageType::Solicit if plan.rapid_commit => {
-            trace.note(|| "RFC 9915 §18.3.1 (DHCP-058): Rapid Commit asked for and allowed, so a Reply".into());
+            trace.note(|| {
+                "RFC 9915 §18.3.1 (DHCP-058): Rapid Commit asked for and allowed, so a Reply".into()
+            });
             reply.option(code::RAPID_COMMIT, &[])?;
             AnswerKind::ReplyToSolicit
         }
@@ -72,7 +74,8 @@ impl<'t, 'm> Plan<'t, 'm> {
         plan.addresses.fill(message, IaKind::Na, asker.port.addresses().len(), &plan_position(asker), |ia| {
             message.kind == MessageType::Request && names_other_link(asker, ia)
         });
-        plan.prefixes.fill(message, IaKind::Pd, asker.port.prefixes().len(), &plan_position(asker), |_| false);
+        plan.prefixes
+            .fill(message, IaKind::Pd, asker.port.prefixes().len(), &plan_position(asker), |_| false);
         plan
     }
 
@@ -154,7 +157,8 @@ impl<'t, 'm> Plan<'t, 'm> {
             IaKind::Pd => {
                 for (prefix, owner) in self.asker.port.prefixes().iter().zip(&self.prefixes.0) {
                     if *owner == Some(ia.iaid) {
-                        let hint = Hint { address: Ipv6Addr::from_octets(prefix.prefix), length: prefix.length };
+                        let hint =
+                            Hint { address: Ipv6Addr::from_octets(prefix.prefix), length: prefix.length };
                         put_prefix(out, hint, preferred, valid)?;
                         given = given.saturating_add(1);
                     }
@@ -189,7 +193,9 @@ impl<'t, 'm> Plan<'t, 'm> {
     fn put_refusal(&self, ia: &Ia<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
         let other_link = self.message.kind == MessageType::Request && names_other_link(self.asker, ia);
         match ia.kind {
-            IaKind::Na if other_link => put_status(out, status::NOT_ON_LINK, "an address is not of this link"),
+            IaKind::Na if other_link => {
+                put_status(out, status::NOT_ON_LINK, "an address is not of this link")
+            }
             IaKind::Na => put_status(out, status::NO_ADDRS_AVAIL, "no address for this IA"),
             IaKind::Pd => put_status(out, status::NO_PREFIX_AVAIL, "no prefix for this IA"),
         }
@@ -226,10 +232,9 @@ fn plan_position(asker: &Asker<'_, '_>) -> impl Fn(IaKind, Hint) -> Option<usize
     let port = asker.port;
     move |kind, hint| match kind {
         IaKind::Na => port.addresses().iter().position(|address| *address == hint.address.octets()),
-        IaKind::Pd => port
-            .prefixes()
-            .iter()
-            .position(|p| p.prefix == hint.address.octets() && p.length == hint.length),
+        IaKind::Pd => {
+            port.prefixes().iter().position(|p| p.prefix == hint.address.octets() && p.length == hint.length)
+        }
     }
 }
 

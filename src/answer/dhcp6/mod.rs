@@ -41,7 +41,12 @@ const VALIDITY: [(MessageType, Need, Need); 8] = [
     (MessageType::InformationRequest, Need::Optional, Need::Optional),
 ];
 
-pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, payload: &[u8], out: &mut [u8], trace: &mut T) -> Outcome {
+pub(super) fn answer<T: Trace>(
+    asker: &Asker<'_, '_>,
+    payload: &[u8],
+    out: &mut [u8],
+    trace: &mut T,
+) -> Outcome {
     // RFC 9915 §16: a client's message to a unicast address should not be accepted (DHCP-006).
     if !asker.frame.destination.is_multicast() {
         return Err(Reason::UnicastDestination);

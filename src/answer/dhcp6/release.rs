@@ -20,7 +20,9 @@ pub(super) fn answer<T: Trace>(
     };
     let mut reply = Reply::start(asker, message, MessageType::REPLY, out)?;
     reply.status(status::SUCCESS, "")?;
-    trace.note(|| "RFC 9915 §18.3.7, §18.3.8: Success for the message (DHCP-107, DHCP-113); the table stands".into());
+    trace.note(|| {
+        "RFC 9915 §18.3.7, §18.3.8: Success for the message (DHCP-107, DHCP-113); the table stands".into()
+    });
     for ia in message.ias() {
         let bound = match ia.kind {
             IaKind::Na => !asker.port.addresses().is_empty(),
@@ -30,7 +32,9 @@ pub(super) fn answer<T: Trace>(
             continue;
         }
         // An IA that the port has nothing for: NoBinding inside it and nothing else (DHCP-108).
-        trace.note(|| format!("NoBinding in {:?} {}: the port has no such lease (DHCP-108)", ia.kind, ia.iaid));
+        trace.note(|| {
+            format!("NoBinding in {:?} {}: the port has no such lease (DHCP-108)", ia.kind, ia.iaid)
+        });
         let out = reply.out();
         out.u16(ia.kind.code())?;
         out.length16(|out| {

@@ -100,7 +100,9 @@ impl<'b> Reply<'b> {
         if written.is_err() {
             self.out().truncate(mark);
         }
-        trace.note(|| "option 39 from the Port's hostname: the client sent it and asks for it (DHCP-159)".into());
+        trace.note(|| {
+            "option 39 from the Port's hostname: the client sent it and asks for it (DHCP-159)".into()
+        });
     }
 
     /// Seals the answer.
