@@ -8,5 +8,3 @@ pub mod record;
 mod table;
 
 pub use table::{DeviceId, LeaseTable, Lookup, Network, NetworkId, Port, PortId, Sections, hash_key};
-mod shim;
-pub use shim::{LoadError, Loaded, load};
