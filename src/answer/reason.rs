@@ -92,6 +92,10 @@ named! {
         WrongDevice = "wrong-device",
         /// An IPv6 source that this guest may not use for this message.
         BadSource = "bad-source-address",
+        /// An IPv6 destination that this message must not have.
+        BadDestination = "bad-destination-address",
+        /// An ICMPv6 code that its type does not have.
+        BadIcmp = "bad-icmpv6",
         /// A hop limit other than 255 (RFC 4861 §6.1.1, §7.1.1).
         BadHopLimit = "bad-hop-limit",
         /// An ND message that RFC 4861 §6.1.1 or §7.1.1 says to discard.

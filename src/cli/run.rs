@@ -1,11 +1,71 @@
 //! `frontdesk run`: Answer guests on the devices of this machine.
 
+use std::path::{Path, PathBuf};
+
+use tracing_subscriber::filter::LevelFilter;
+
 use super::{Failure, exit};
+use crate::daemon::{self, Config, LogFormat, RunError};
 
 /// Answer guests on the devices of this machine.
+///
+/// SIGHUP reloads the leases (a bad file keeps the good table), SIGUSR1 prints the counters, SIGTERM and SIGINT stop.
 #[derive(clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// TOML file with `leases`, `attach`, `log_format`, `log_level`, `ring_frames`; flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Lease source (TOML or JSON) or compiled table
+    #[arg(long, value_name = "LEASES|TABLE")]
+    leases: Option<PathBuf>,
+    /// Devices to answer on, by name or pattern, now and whenever they appear (may be repeated)
+    #[arg(long, value_name = "GLOB[,GLOB…]", value_parser = daemon::attach_patterns)]
+    attach: Vec<Vec<String>>,
+    /// Frames that each device's receive ring holds: a power of two, 32 to 4096 [default: 16 MiB shared by all]
+    #[arg(long, value_name = "N", value_parser = frames)]
+    ring_frames: Option<u32>,
+    /// How log lines and counters are written
+    #[arg(long, value_name = "text|json")]
+    log_format: Option<LogFormat>,
+    /// Least severe log lines that are written [default: info]
+    #[arg(long, value_name = "off|error|warn|info|debug|trace")]
+    log_level: Option<LevelFilter>,
+}
 
-pub(super) fn run(_args: &Args) -> Result<u8, Failure> {
-    Err(Failure::new(exit::UNAVAILABLE, "not built yet"))
+fn frames(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "not a whole number".to_owned()).and_then(daemon::ring_frames)
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Failure> {
+    let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
+    let flags = Config {
+        leases: args.leases.clone(),
+        attach: args.attach.concat(),
+        log_format: args.log_format,
+        log_level: args.log_level,
+        ring_frames: args.ring_frames,
+    };
+    let incomplete = if args.config.is_some() { exit::CONFIG } else { exit::USAGE };
+    let settings = flags.over(file).settle().map_err(|problem| Failure::new(incomplete, problem))?;
+    daemon::run(&settings).map_err(|error| Failure::new(code(&error), error.to_string()))?;
+    Ok(exit::OK)
+}
+
+fn read(path: &Path) -> Result<Config, Failure> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(exit::CONFIG, format!("{name}: cannot be read: {error}")))?;
+    Config::parse(path, &text).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::new(exit::CONFIG, format!("bad configuration\n{}", lines.join("\n")))
+    })
+}
+
+fn code(error: &RunError) -> u8 {
+    match error {
+        RunError::NoLeases(_) => exit::NO_INPUT,
+        RunError::BadLeases(_) => exit::DATA,
+        RunError::NotPermitted => exit::NO_PERMISSION,
+        RunError::System { .. } => exit::OS,
+    }
 }

@@ -1,3 +1,16 @@
 //! Configuration, start, reload and stop of the running dataplane.
+//!
+//! The control thread: it opens sockets, follows netlink and signals, loads lease tables and hands all of it to the
+//! packet thread. It touches no packet. A lease file that is bad never replaces a good one.
 
+mod config;
+mod counters;
 pub mod demo;
+mod devices;
+mod leases;
+mod log;
+mod notify;
+mod service;
+
+pub use config::{Config, LogFormat, Problem, Settings, attach_patterns, ring_frames};
+pub use service::{RunError, run};

@@ -5,22 +5,18 @@
 //! `None`, sending each frame it makes; then sleep no longer than until [`Engine::next_timeout`]. No system call, clock
 //! or randomness is in here: `now` and a seed are arguments.
 
+mod counters;
+mod schedule;
+
 use std::sync::Arc;
 
-use crate::answer::Verdict;
-use crate::lease::LeaseTable;
-use crate::types::{Instant, MacAddr};
+pub use crate::wire::checksum::Checksum;
+pub use counters::Counters;
 
-/// What is known of the upper-layer checksum of a received frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checksum {
-    /// Nothing: it is verified.
-    Unknown,
-    /// The kernel or the NIC verified it.
-    Verified,
-    /// Only the pseudo-header is summed, as local kernels and virtio guests leave it; it is not verified.
-    Partial,
-}
+use crate::answer::{self, Ingress, Reason, Silent, Trace, Verdict};
+use crate::lease::{DeviceId, LeaseTable, PortId};
+use crate::types::{Instant, MacAddr};
+use schedule::Schedule;
 
 /// One received frame and what the port said about it.
 #[derive(Clone, Copy, Debug)]
@@ -37,48 +33,163 @@ pub struct RxFrame<'a> {
     pub octets: &'a [u8],
 }
 
+/// An attached device.
+#[derive(Debug)]
+struct Device {
+    number: u32,
+    name: String,
+    mac: MacAddr,
+    /// Its number in the table, if ports are pinned to it.
+    pinned: Option<DeviceId>,
+}
+
 /// The state of one worker.
 #[derive(Debug)]
 pub struct Engine {
     table: Arc<LeaseTable>,
+    devices: Vec<Device>,
+    /// Where in `devices` the last frame's device was: frames come in batches of one device.
+    last: usize,
+    pins: Pins,
+    schedule: Schedule,
+    counters: Counters,
 }
 
 impl Engine {
     /// An engine without devices. `seed` feeds the jitter of unsolicited RAs.
     #[must_use]
-    pub fn new(table: Arc<LeaseTable>, _seed: u64) -> Self {
-        Self { table }
+    pub fn new(table: Arc<LeaseTable>, seed: u64) -> Self {
+        let (pins, schedule) = (Pins::new(&table), Schedule::new(&table, seed));
+        Self { table, devices: Vec::new(), last: 0, pins, schedule, counters: Counters::default() }
     }
 
-    /// A device was attached: its ports get their first unsolicited RAs. A known number is renamed.
-    pub fn attach(&mut self, _device: u32, _name: &str, _mac: MacAddr, _now: Instant) {}
+    /// The table that answers come from.
+    #[must_use]
+    pub fn table(&self) -> &Arc<LeaseTable> {
+        &self.table
+    }
+
+    /// A device was attached: the ports pinned to it get their first unsolicited RAs. A known number is renamed.
+    pub fn attach(&mut self, device: u32, name: &str, mac: MacAddr, now: Instant) {
+        self.devices.retain(|known| known.number != device);
+        let pinned = self.table.device(name);
+        self.devices.push(Device { number: device, name: name.to_owned(), mac, pinned });
+        if let Some(id) = pinned {
+            self.schedule.attached(self.pins.of(id), device, now, &self.table);
+        }
+    }
 
     /// A device is gone.
-    pub fn detach(&mut self, _device: u32) {}
+    pub fn detach(&mut self, device: u32) {
+        self.devices.retain(|known| known.number != device);
+        self.schedule.detached(device);
+    }
 
     /// Replaces the table; ports whose RA changed get an initial burst of the new one.
-    pub fn publish(&mut self, table: Arc<LeaseTable>, _now: Instant) {
+    pub fn publish(&mut self, table: Arc<LeaseTable>, now: Instant) {
+        self.schedule.carry(&self.table, &table, now);
+        self.pins = Pins::new(&table);
+        for device in &mut self.devices {
+            device.pinned = table.device(&device.name);
+            if let Some(id) = device.pinned {
+                self.schedule.appeared(self.pins.of(id), device.number, now, &table);
+            }
+        }
         self.table = table;
     }
 
     /// Answers one frame into `out`, which must hold [`MAX_FRAME`](crate::types::limits::MAX_FRAME) octets.
-    pub fn frame(&mut self, _now: Instant, _frame: RxFrame<'_>, _out: &mut [u8]) -> Verdict {
-        Verdict::Pass
+    pub fn frame(&mut self, now: Instant, frame: RxFrame<'_>, out: &mut [u8]) -> Verdict {
+        self.frame_traced(now, frame, out, &mut Silent)
+    }
+
+    /// [`frame`](Self::frame) with a reader for the reasons.
+    pub fn frame_traced<T: Trace>(
+        &mut self,
+        now: Instant,
+        frame: RxFrame<'_>,
+        out: &mut [u8],
+        trace: &mut T,
+    ) -> Verdict {
+        let device = self.pinned(frame.device);
+        let RxFrame { vlan, checksum, length, octets, .. } = frame;
+        let ingress = Ingress { device, vlan, checksum, length, octets };
+        let answered = answer::answer(&self.table, &ingress, out, trace);
+        if let Some(port) = answered.port {
+            self.schedule.heard(port, frame.device, now, &self.table);
+        }
+        self.counters.count(answered.verdict);
+        answered.verdict
+    }
+
+    /// Counts a frame that was not shown to the engine: its sender is quarantined.
+    pub fn quarantined(&mut self) -> Verdict {
+        let verdict = Verdict::Drop(Reason::Quarantined);
+        self.counters.count(verdict);
+        verdict
     }
 
     /// Writes the next unsolicited RA that is due into `out`: the device to send it on and its octets' length.
-    pub fn timeout(&mut self, _now: Instant, _out: &mut [u8]) -> Option<(u32, usize)> {
+    pub fn timeout(&mut self, now: Instant, out: &mut [u8]) -> Option<(u32, usize)> {
+        while let Some((port, device)) = self.schedule.pop(now, &self.table) {
+            let length = self.table.port(port).and_then(|port| answer::unsolicited(&port, out));
+            if let Some(length) = length {
+                self.counters.count_unsolicited();
+                return Some((device, length));
+            }
+        }
         None
     }
 
     /// When [`timeout`](Self::timeout) will have something to send; `None` for never.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        None
+        self.schedule.next()
     }
 
     /// What became of all frames so far: name and count of every answer kind and drop reason.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        std::iter::empty()
+        self.counters.all().map(|(_, name, count)| (name, count))
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The attached devices: number, name and MAC.
+    pub fn devices(&self) -> impl Iterator<Item = (u32, &str, MacAddr)> {
+        self.devices.iter().map(|device| (device.number, device.name.as_str(), device.mac))
+    }
+
+    fn pinned(&mut self, number: u32) -> Option<DeviceId> {
+        if self.devices.get(self.last).is_none_or(|device| device.number != number) {
+            self.last = self.devices.iter().position(|device| device.number == number)?;
+        }
+        self.devices.get(self.last).and_then(|device| device.pinned)
+    }
+}
+
+/// The ports of a table by the device that they are pinned to.
+#[derive(Debug)]
+struct Pins {
+    devices: Vec<u32>,
+    ports: Vec<PortId>,
+}
+
+impl Pins {
+    fn new(table: &LeaseTable) -> Self {
+        let mut pinned: Vec<(u32, PortId)> =
+            table.ports().filter_map(|port| port.device().map(|device| (device.0, port.id()))).collect();
+        pinned.sort_unstable();
+        let (devices, ports) = pinned.into_iter().unzip();
+        Self { devices, ports }
+    }
+
+    fn of(&self, device: DeviceId) -> &[PortId] {
+        let first = self.devices.partition_point(|d| *d < device.0);
+        let end = self.devices.partition_point(|d| *d <= device.0);
+        self.ports.get(first..end).unwrap_or(&[])
     }
 }

@@ -8,7 +8,9 @@ use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Octets `offset .. offset + length` of the blob section; two zeros are "nothing".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct BlobRef {
     /// First octet.
@@ -18,7 +20,9 @@ pub struct BlobRef {
 }
 
 /// Records `first .. first + count` of another section.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct Span {
     /// First record.
@@ -28,7 +32,9 @@ pub struct Span {
 }
 
 /// What the whole table shares.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct ServerRecord {
     /// The server's DUID, 3 to 130 octets (RFC 9915 §11.1).
@@ -36,7 +42,9 @@ pub struct ServerRecord {
 }
 
 /// One network: an L2 segment, or one VLAN of one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct NetworkRecord {
     /// Name in the lease source, UTF-8.
@@ -88,7 +96,9 @@ pub const NETWORK_RAPID_COMMIT: u16 = 4;
 pub const NETWORK_IS_ROUTER: u16 = 8;
 
 /// One subnet of a network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct SubnetRecord {
     /// First address; bits after `length` are zero.
@@ -103,9 +113,13 @@ pub struct SubnetRecord {
 pub const SUBNET_SLAAC: u8 = 1;
 /// `SubnetRecord::flags`: DHCPv6 assigns the addresses.
 pub const SUBNET_STATEFUL: u8 = 2;
+/// `SubnetRecord::flags`: hosts make their own address and ask DHCPv6 for the rest; beside [`SUBNET_SLAAC`].
+pub const SUBNET_STATELESS: u8 = 4;
 
 /// One port: what one NIC of one guest is entitled to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct PortRecord {
     /// Source MAC of the guest's frames.
@@ -132,7 +146,9 @@ pub struct PortRecord {
 pub const NO_DEVICE: u32 = u32::MAX;
 
 /// One delegated prefix.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct PrefixRecord {
     /// First address; bits after `length` are zero.
@@ -142,7 +158,9 @@ pub struct PrefixRecord {
 }
 
 /// One slot of the open-addressed index: linear probing, at most half full, an empty slot ends the chain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct IndexSlot {
     /// Upper 32 bits of the key's hash, to skip foreign keys without touching their port.

@@ -129,7 +129,9 @@ impl LeaseTable {
         let start = hash as usize & mask;
         let tag = (hash >> 32) as u32;
         (0..index.len())
-            .map_while(move |step| index.get(start.wrapping_add(step) & mask).filter(|slot| slot.port.get() != 0))
+            .map_while(move |step| {
+                index.get(start.wrapping_add(step) & mask).filter(|slot| slot.port.get() != 0)
+            })
             .filter(move |slot| slot.tag.get() == tag)
             .map(|slot| PortId(slot.port.get().wrapping_sub(1)))
             .filter(move |id| {
@@ -168,7 +170,11 @@ impl LeaseTable {
 
     /// All networks in the order of their names.
     pub fn networks(&self) -> impl Iterator<Item = Network<'_>> {
-        (0..).zip(&self.sections.networks).map(|(i, record)| Network { table: self, record, id: NetworkId(i) })
+        (0..).zip(&self.sections.networks).map(|(i, record)| Network {
+            table: self,
+            record,
+            id: NetworkId(i),
+        })
     }
 
     /// The table's number of a device name, if a port is pinned to that device.

@@ -13,7 +13,9 @@ pub struct Duid(Box<[u8]>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DuidError {
     /// The part before the first colon names no usable type.
-    #[error("unknown DUID type: write uuid:…, en:ENTERPRISE:HEX or ll:MAC (never a DUID-LLT: it needs stable storage, RFC 9915 §11.2)")]
+    #[error(
+        "unknown DUID type: write uuid:…, en:ENTERPRISE:HEX or ll:MAC (never a DUID-LLT: it needs stable storage, RFC 9915 §11.2)"
+    )]
     Type,
     /// `uuid:` is not followed by 32 hexadecimal digits.
     #[error("a DUID-UUID is uuid: and 32 hexadecimal digits, with or without hyphens")]

@@ -129,10 +129,20 @@ mod tests {
     /// DHCP-135, ADR-010.
     #[test]
     fn adr_010_reserved_identifiers_are_known() {
-        for reserved in ["2001:db8::", "2001:db8::fdff:ffff:ffff:ff80", "2001:db8::fdff:ffff:ffff:ffff", "2001:db8::200:5eff:fe00:5212"] {
+        for reserved in [
+            "2001:db8::",
+            "2001:db8::fdff:ffff:ffff:ff80",
+            "2001:db8::fdff:ffff:ffff:ffff",
+            "2001:db8::200:5eff:fe00:5212",
+        ] {
             assert!(is_reserved_iid(ip(reserved)), "{reserved}");
         }
-        for free in ["2001:db8::1", "2001:db8::fdff:ffff:ffff:ff7f", "2001:db8::fe00:0:0:0", "2001:db8::200:5eff:fe00:5213"] {
+        for free in [
+            "2001:db8::1",
+            "2001:db8::fdff:ffff:ffff:ff7f",
+            "2001:db8::fe00:0:0:0",
+            "2001:db8::200:5eff:fe00:5213",
+        ] {
             assert!(!is_reserved_iid(ip(free)), "{free}");
         }
     }

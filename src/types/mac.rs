@@ -84,7 +84,14 @@ mod tests {
 
     #[test]
     fn what_is_not_six_octets_is_refused() {
-        for text in ["", "fa:16:3e:79:5a", "fa:16:3e:79:5a:cc:00", "fa163e795acc", "+a:16:3e:79:5a:cc", "g0:0:0:0:0:0"] {
+        for text in [
+            "",
+            "fa:16:3e:79:5a",
+            "fa:16:3e:79:5a:cc:00",
+            "fa163e795acc",
+            "+a:16:3e:79:5a:cc",
+            "g0:0:0:0:0:0",
+        ] {
             assert_eq!(text.parse::<MacAddr>(), Err(MacError), "{text}");
         }
     }

@@ -24,7 +24,9 @@ pub enum NameError {
     #[error("the name is longer than 255 octets")]
     Long,
     /// A character that no host name has.
-    #[error("the label {0:?} has a character other than letters, digits, hyphen and underscore, or a hyphen at its edge (write internationalised names in their xn-- form)")]
+    #[error(
+        "the label {0:?} has a character other than letters, digits, hyphen and underscore, or a hyphen at its edge (write internationalised names in their xn-- form)"
+    )]
     Character(String),
 }
 

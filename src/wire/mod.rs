@@ -8,6 +8,13 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
+pub mod checksum;
+pub mod dhcp6;
+pub mod envelope;
+pub mod frame;
+pub mod ndp;
+mod reader;
 mod writer;
 
+pub use reader::{Reader, Short};
 pub use writer::{Full, Writer};

@@ -1,0 +1,264 @@
+//! Solicit, Request, Renew and Rebind (RFC 9915 §18.3.1, §18.3.2, §18.3.4, §18.3.5): one resolver for addresses and
+//! prefixes, one answer for every identity association; none is ever left out (DHCP-066, DHCP-097).
+//!
+//! How a port's leases are spread over several IAs of one kind is a pure function of the message, and stable under
+//! reordering (DHCP-143): a lease that IAs list stays with the lowest IAID among them; all others go to the lowest IAID
+//! of that kind. Of two IAs with one IAID the first counts (DHCP-141).
+
+use std::net::Ipv6Addr;
+
+use super::super::guard::Asker;
+use super::super::{AnswerKind, Outcome, Reason, Trace};
+use super::reply::{Reply, put_status};
+use crate::lease::record::NETWORK_RAPID_COMMIT;
+use crate::types::limits::{MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES};
+use crate::wire::dhcp6::{ClientMessage, Hint, Ia, IaKind, MessageType, code, status};
+use crate::wire::{Full, Writer};
+
+pub(super) fn answer<T: Trace>(
+    asker: &Asker<'_, '_>,
+    message: &ClientMessage<'_>,
+    out: &mut [u8],
+    trace: &mut T,
+) -> Outcome {
+    let plan = Plan::new(asker, message);
+    if message.kind == MessageType::Rebind && !plan.has_anything_to_say() {
+        return Err(Reason::NothingToSay);
+    }
+    let mut reply = Reply::start(asker, message, plan.number(), out)?;
+    let kind = match message.kind {
+        MessageType::Solicit if plan.rapid_commit => {
+            trace.note(|| {
+                "RFC 9915 §18.3.1 (DHCP-058): Rapid Commit asked for and allowed, so a Reply".into()
+            });
+            reply.option(code::RAPID_COMMIT, &[])?;
+            AnswerKind::ReplyToSolicit
+        }
+        MessageType::Solicit => {
+            // 255 ends the client's wait for other servers (RFC 9915 §18.2.1; DHCP-068).
+            reply.option(code::PREFERENCE, &[asker.network.record().preference])?;
+            AnswerKind::Advertise
+        }
+        MessageType::Renew => AnswerKind::ReplyToRenew,
+        MessageType::Rebind => AnswerKind::ReplyToRebind,
+        _ => AnswerKind::ReplyToRequest,
+    };
+    for (position, ia) in message.ias().enumerate() {
+        plan.put(&ia, position, reply.out(), trace)?;
+    }
+    reply.options(asker, message, trace)?;
+    reply.seal(kind)
+}
+
+/// What each identity association of one message gets.
+struct Plan<'t, 'm> {
+    asker: &'m Asker<'t, 'm>,
+    message: &'m ClientMessage<'m>,
+    addresses: Owners<MAX_PORT_ADDRESSES>,
+    prefixes: Owners<MAX_PORT_PREFIXES>,
+    rapid_commit: bool,
+}
+
+/// For each lease of one kind the IAID that gets it; `None` when the message has no IA that may.
+struct Owners<const N: usize>([Option<u32>; N]);
+
+impl<'t, 'm> Plan<'t, 'm> {
+    fn new(asker: &'m Asker<'t, 'm>, message: &'m ClientMessage<'m>) -> Self {
+        let allowed = asker.network.has(NETWORK_RAPID_COMMIT) && message.rapid_commit;
+        let rapid_commit = message.kind == MessageType::Solicit
+            && allowed
+            // A Reply would have to refuse a hint of another link (DHCP-080); an Advertise just offers the right one.
+            && !message.ias().any(|ia| names_other_link(asker, &ia));
+        let mut plan =
+            Self { asker, message, addresses: Owners([None; _]), prefixes: Owners([None; _]), rapid_commit };
+        plan.addresses.fill(message, IaKind::Na, asker.port.addresses().len(), &plan_position(asker), |ia| {
+            message.kind == MessageType::Request && names_other_link(asker, ia)
+        });
+        plan.prefixes
+            .fill(message, IaKind::Pd, asker.port.prefixes().len(), &plan_position(asker), |_| false);
+        plan
+    }
+
+    fn number(&self) -> u8 {
+        if self.message.kind == MessageType::Solicit && !self.rapid_commit {
+            MessageType::ADVERTISE
+        } else {
+            MessageType::REPLY
+        }
+    }
+
+    /// True when any lease is given; then every IA carries the network's T1 and T2 (DHCP-125, DHCP-130).
+    fn gives(&self) -> bool {
+        self.addresses.0.iter().chain(&self.prefixes.0).any(Option::is_some)
+    }
+
+    /// RFC 9915 §18.3.5: a Rebind that would only be told "nothing" is not answered (DHCP-102).
+    fn has_anything_to_say(&self) -> bool {
+        self.gives() || self.message.ias().any(|ia| ia.hints().any(|h| self.is_withdrawn(ia.kind, h)))
+    }
+
+    /// True for a lease that the client lists and must stop using, so that it is returned with lifetimes of zero:
+    /// leaving it out would keep it alive (DHCP-093).
+    fn is_withdrawn(&self, kind: IaKind, hint: Hint) -> bool {
+        if plan_position(self.asker)(kind, hint).is_some() {
+            return false;
+        }
+        match self.message.kind {
+            // Whatever is listed and is not the port's (RFC 9915 §18.3.4; DHCP-090 to DHCP-092).
+            MessageType::Renew => true,
+            // Stricter: only what is not of this link (RFC 9915 §18.3.5; DHCP-100, DHCP-101, DHCP-103).
+            MessageType::Rebind => kind == IaKind::Pd || !self.asker.network.is_on_link(hint.address),
+            _ => false,
+        }
+    }
+
+    fn put<T: Trace>(
+        &self,
+        ia: &Ia<'_>,
+        position: usize,
+        out: &mut Writer<'_>,
+        trace: &mut T,
+    ) -> Result<(), Full> {
+        let record = self.asker.network.record();
+        let (t1, t2) =
+            if self.gives() { (record.renew_time.get(), record.rebind_time.get()) } else { (0, 0) };
+        out.u16(ia.kind.code())?;
+        out.length16(|out| {
+            out.u32(ia.iaid)?;
+            out.u32(t1)?;
+            out.u32(t2)?;
+            let given = if self.is_repeated(ia, position) { 0 } else { self.put_leases(ia, out)? };
+            let withdrawn = self.put_withdrawn(ia, out);
+            trace.note(|| format!("{:?} {}: {given} leases, {withdrawn} withdrawn", ia.kind, ia.iaid));
+            if given == 0 {
+                self.put_refusal(ia, out)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn is_repeated(&self, ia: &Ia<'_>, position: usize) -> bool {
+        self.message.ias().take(position).any(|earlier| earlier.kind == ia.kind && earlier.iaid == ia.iaid)
+    }
+
+    fn put_leases(&self, ia: &Ia<'_>, out: &mut Writer<'_>) -> Result<usize, Full> {
+        let record = self.asker.network.record();
+        let (preferred, valid) = (record.preferred_lifetime.get(), record.valid_lifetime.get());
+        let mut given = 0_usize;
+        match ia.kind {
+            IaKind::Na => {
+                for (address, owner) in self.asker.port.addresses().iter().zip(&self.addresses.0) {
+                    if *owner == Some(ia.iaid) {
+                        put_address(out, Ipv6Addr::from_octets(*address), preferred, valid)?;
+                        given = given.saturating_add(1);
+                    }
+                }
+            }
+            IaKind::Pd => {
+                for (prefix, owner) in self.asker.port.prefixes().iter().zip(&self.prefixes.0) {
+                    if *owner == Some(ia.iaid) {
+                        let hint =
+                            Hint { address: Ipv6Addr::from_octets(prefix.prefix), length: prefix.length };
+                        put_prefix(out, hint, preferred, valid)?;
+                        given = given.saturating_add(1);
+                    }
+                }
+            }
+        }
+        Ok(given)
+    }
+
+    /// Lists withdrawn leases as far as the MTU reaches, each once.
+    fn put_withdrawn(&self, ia: &Ia<'_>, out: &mut Writer<'_>) -> usize {
+        let mut listed = 0_usize;
+        for (position, hint) in ia.hints().enumerate() {
+            if !self.is_withdrawn(ia.kind, hint) || ia.hints().take(position).any(|earlier| earlier == hint) {
+                continue;
+            }
+            let mark = out.len();
+            let written = match ia.kind {
+                IaKind::Na => put_address(out, hint.address, 0, 0),
+                IaKind::Pd => put_prefix(out, hint, 0, 0),
+            };
+            match written {
+                Ok(()) => listed = listed.saturating_add(1),
+                Err(Full) => out.truncate(mark),
+            }
+        }
+        listed
+    }
+
+    /// The status inside an IA that gets nothing (RFC 9915 §18.3.9, §18.3.2; DHCP-064, DHCP-065, DHCP-074). NoBinding
+    /// is never sent to a guest that we know (DHCP-096, DEV-008): Windows drops its address at once on it.
+    fn put_refusal(&self, ia: &Ia<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
+        let other_link = self.message.kind == MessageType::Request && names_other_link(self.asker, ia);
+        match ia.kind {
+            IaKind::Na if other_link => {
+                put_status(out, status::NOT_ON_LINK, "an address is not of this link")
+            }
+            IaKind::Na => put_status(out, status::NO_ADDRS_AVAIL, "no address for this IA"),
+            IaKind::Pd => put_status(out, status::NO_PREFIX_AVAIL, "no prefix for this IA"),
+        }
+    }
+}
+
+impl<const N: usize> Owners<N> {
+    /// Gives each of `count` leases to an IA of `kind` that is not `refused`.
+    fn fill(
+        &mut self,
+        message: &ClientMessage<'_>,
+        kind: IaKind,
+        count: usize,
+        position: &impl Fn(IaKind, Hint) -> Option<usize>,
+        refused: impl Fn(&Ia<'_>) -> bool,
+    ) {
+        let mut lowest = None;
+        for ia in message.ias().filter(|ia| ia.kind == kind && !refused(ia)) {
+            lowest = Some(lowest.map_or(ia.iaid, |least: u32| least.min(ia.iaid)));
+            for index in ia.hints().filter_map(|hint| position(kind, hint)) {
+                if let Some(owner) = self.0.get_mut(index) {
+                    *owner = Some(owner.map_or(ia.iaid, |least| least.min(ia.iaid)));
+                }
+            }
+        }
+        for owner in self.0.iter_mut().take(count) {
+            *owner = owner.or(lowest);
+        }
+    }
+}
+
+/// Where in the port's leases a hint stands, if it is one of them.
+fn plan_position(asker: &Asker<'_, '_>) -> impl Fn(IaKind, Hint) -> Option<usize> {
+    let port = asker.port;
+    move |kind, hint| match kind {
+        IaKind::Na => port.addresses().iter().position(|address| *address == hint.address.octets()),
+        IaKind::Pd => {
+            port.prefixes().iter().position(|p| p.prefix == hint.address.octets() && p.length == hint.length)
+        }
+    }
+}
+
+/// RFC 9915 §18.3.2: an address whose prefix is not of the client's link (DHCP-074); there is no such thing for a
+/// prefix (DHCP-078). An address of the link that is not the port's is no error (DHCP-075).
+fn names_other_link(asker: &Asker<'_, '_>, ia: &Ia<'_>) -> bool {
+    ia.kind == IaKind::Na && ia.hints().any(|hint| !asker.network.is_on_link(hint.address))
+}
+
+fn put_address(out: &mut Writer<'_>, address: Ipv6Addr, preferred: u32, valid: u32) -> Result<(), Full> {
+    out.u16(code::IAADDR)?;
+    out.length16(|out| {
+        out.put(&address.octets())?;
+        out.u32(preferred)?;
+        out.u32(valid)
+    })
+}
+
+fn put_prefix(out: &mut Writer<'_>, prefix: Hint, preferred: u32, valid: u32) -> Result<(), Full> {
+    out.u16(code::IAPREFIX)?;
+    out.length16(|out| {
+        out.u32(preferred)?;
+        out.u32(valid)?;
+        out.u8(prefix.length)?;
+        out.put(&prefix.address.octets())
+    })
+}

@@ -1,0 +1,118 @@
+//! DHCPv6 for one known guest (RFC 9915): validity of the message, then one file per exchange.
+//!
+//! The binding is the port: DUID and IAID are echoed and never select anything (DHCP-032, DEV-001). So every DUID and
+//! every IAID from this MAC gets this port's lease, firmware and operating system alike.
+//! To read before editing: RFC 9915 §16, §18.3, §21.
+
+mod assign;
+mod confirm;
+mod inform;
+mod release;
+mod reply;
+
+use super::guard::Asker;
+use super::{Outcome, Reason, Trace};
+use crate::lease::record::NETWORK_DHCP;
+use crate::types::ip6;
+use crate::types::limits::DUID_LENGTH;
+use crate::wire::dhcp6::{ClientMessage, MessageType, Unreadable};
+
+/// Whether an identifier must be in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// Without it the message is discarded.
+    Required,
+    /// With it the message is discarded.
+    Absent,
+    /// Both are fine.
+    Optional,
+}
+
+/// The validity of client messages: Client Identifier, Server Identifier (RFC 9915 §16.2 to §16.12; DHCP-034 to
+/// DHCP-041). A Server Identifier that is there must be ours.
+const VALIDITY: [(MessageType, Need, Need); 8] = [
+    (MessageType::Solicit, Need::Required, Need::Absent),
+    (MessageType::Request, Need::Required, Need::Required),
+    (MessageType::Confirm, Need::Required, Need::Absent),
+    (MessageType::Renew, Need::Required, Need::Required),
+    (MessageType::Rebind, Need::Required, Need::Absent),
+    (MessageType::Release, Need::Required, Need::Required),
+    (MessageType::Decline, Need::Required, Need::Required),
+    (MessageType::InformationRequest, Need::Optional, Need::Optional),
+];
+
+pub(super) fn answer<T: Trace>(
+    asker: &Asker<'_, '_>,
+    payload: &[u8],
+    out: &mut [u8],
+    trace: &mut T,
+) -> Outcome {
+    // RFC 9915 §16: a client's message to a unicast address should not be accepted (DHCP-006).
+    if !asker.frame.destination.is_multicast() {
+        return Err(Reason::UnicastDestination);
+    }
+    if asker.frame.destination != ip6::ALL_DHCP_AGENTS {
+        return Err(Reason::BadDestination);
+    }
+    let kind = payload.first().map(|kind| MessageType::from(*kind)).ok_or(Reason::BadDhcp)?;
+    match kind {
+        // A guest port must not be able to forge a MAC by relaying (RLY-001).
+        MessageType::RelayForward => return Err(Reason::NotARelay),
+        // RFC 9915 §16.3, §16.10, §16.11, §16.14: what servers send is never for a server (DHCP-023).
+        MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure | MessageType::RelayReply => {
+            return Err(Reason::RogueServer);
+        }
+        _ => {}
+    }
+    let (_, client, server) = VALIDITY.into_iter().find(|row| row.0 == kind).ok_or(Reason::UnknownType)?;
+    // RFC 9915 §13.1: a direct client has a link-local source; nothing else could be answered (DHCP-010).
+    if !asker.is_its_link_local() {
+        return Err(Reason::BadSource);
+    }
+    if !asker.network.has(NETWORK_DHCP) {
+        return Err(Reason::DhcpNotServed);
+    }
+    let message = ClientMessage::parse(payload)?;
+    check_client_id(asker, &message, client)?;
+    check_server_id(asker, &message, server)?;
+    trace.note(|| format!("{kind:?}, transaction {:02x?}, {} IAs", message.transaction, message.ia_count));
+    match kind {
+        MessageType::Confirm => confirm::answer(asker, &message, out, trace),
+        MessageType::Release | MessageType::Decline => release::answer(asker, &message, out, trace),
+        MessageType::InformationRequest => inform::answer(asker, &message, out, trace),
+        _ => assign::answer(asker, &message, out, trace),
+    }
+}
+
+fn check_client_id(asker: &Asker<'_, '_>, message: &ClientMessage<'_>, need: Need) -> Result<(), Reason> {
+    match (message.client_id, need) {
+        (None, Need::Required) => Err(Reason::BadClientId),
+        (None, _) => Ok(()),
+        // RFC 9915 §11.1 (DHCP-027); one that is ours has come back to us (DHCP-033).
+        (Some(duid), _) if !DUID_LENGTH.contains(&duid.len()) => Err(Reason::BadClientId),
+        (Some(duid), _) if duid == asker.table.server_duid() => Err(Reason::BadClientId),
+        (Some(_), Need::Absent) => Err(Reason::BadClientId),
+        (Some(_), _) => Ok(()),
+    }
+}
+
+fn check_server_id(asker: &Asker<'_, '_>, message: &ClientMessage<'_>, need: Need) -> Result<(), Reason> {
+    match (message.server_id, need) {
+        (None, Need::Required) | (Some(_), Need::Absent) => Err(Reason::BadServerId),
+        (None, _) => Ok(()),
+        // Silence, not an error: the message is for somebody else (DHCP-044).
+        (Some(duid), _) if duid != asker.table.server_duid() => Err(Reason::OtherServer),
+        (Some(_), _) => Ok(()),
+    }
+}
+
+impl From<Unreadable> for Reason {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Malformed => Self::BadDhcp,
+            Unreadable::TwoClientIds => Self::BadClientId,
+            Unreadable::TwoServerIds => Self::BadServerId,
+            Unreadable::TooManyIas => Self::TooManyIas,
+        }
+    }
+}

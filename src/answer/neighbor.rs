@@ -1,0 +1,56 @@
+//! Neighbor Solicitation → Neighbor Advertisement for our own addresses (RFC 4861 §7.2.4).
+//!
+//! Only addresses of ours are ever answered for: answering a guest's probe for its own address would make it drop that
+//! address (ND-003). No neighbour cache is kept.
+
+use super::guard::Asker;
+use super::{AnswerKind, Outcome, Reason, Trace};
+use crate::lease::record::NETWORK_IS_ROUTER;
+use crate::types::ip6;
+use crate::wire::envelope::Layer;
+use crate::wire::ndp::{NEIGHBOR_ADVERTISEMENT, NeighborSolicitation, SourceLinkLayer, TARGET_LINK_LAYER};
+
+const ROUTER: u32 = 0x8000_0000;
+const SOLICITED: u32 = 0x4000_0000;
+const OVERRIDE: u32 = 0x2000_0000;
+
+pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mut T) -> Outcome {
+    asker.check_on_link()?;
+    let frame = &asker.frame;
+    let solicitation = NeighborSolicitation::parse(frame.message).map_err(|_| Reason::BadNd)?;
+    let probe = frame.source.is_unspecified();
+    // RFC 4861 §7.1.1: a probe goes to a solicited-node group and has no source link-layer address.
+    let to_group = ip6::is_solicited_node(frame.destination);
+    if probe && (!to_group || solicitation.source_link_layer != SourceLinkLayer::Absent) {
+        return Err(Reason::BadNd);
+    }
+    if !asker.is_ours(solicitation.target) {
+        return Err(Reason::NotOurAddress);
+    }
+    asker.check_link_layer(solicitation.source_link_layer)?;
+    if !probe && !asker.is_its_address() {
+        return Err(Reason::BadSource);
+    }
+    if !frame.destination.is_multicast() && !asker.is_ours(frame.destination) {
+        return Err(Reason::BadDestination);
+    }
+    // RFC 4861 §7.2.4: S only to one who has an address; a probe is answered to all nodes, which defends the address.
+    let (destination, solicited) = if probe { (ip6::ALL_NODES, 0) } else { (frame.source, SOLICITED) };
+    let router = if asker.network.has(NETWORK_IS_ROUTER) { ROUTER } else { 0 };
+    trace.note(|| {
+        let rule = if probe {
+            "a DAD probe for an address of ours (ND-012)"
+        } else {
+            "asked by a neighbour (ND-005)"
+        };
+        format!("RFC 4861 §7.2.4: {rule}; {} is at {}", solicitation.target, asker.network.router_mac())
+    });
+    let mut open = asker.open(out, solicitation.target, destination, Layer::Icmp6)?;
+    let message = open.message();
+    message.put(&[NEIGHBOR_ADVERTISEMENT, 0, 0, 0])?;
+    message.u32(router | solicited | OVERRIDE)?;
+    message.put(&solicitation.target.octets())?;
+    message.put(&[TARGET_LINK_LAYER, 1])?;
+    message.put(&asker.network.router_mac().0)?;
+    Ok((AnswerKind::NeighborAdvertisement, open.seal()?))
+}

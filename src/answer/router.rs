@@ -1,0 +1,57 @@
+//! Router Solicitation → Router Advertisement (RFC 4861 §6.2.6), and the unsolicited one (§6.2.4).
+//!
+//! The advertisement was encoded when the table was compiled; only addresses and checksum differ from guest to guest.
+
+use std::net::Ipv6Addr;
+
+use super::guard::{Asker, envelope};
+use super::{AnswerKind, Outcome, Reason, Trace};
+use crate::lease::Port;
+use crate::lease::record::NETWORK_ADVERTISES;
+use crate::types::ip6;
+use crate::wire::envelope::Layer;
+use crate::wire::ndp::RouterSolicitation;
+
+pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mut T) -> Outcome {
+    asker.check_on_link()?;
+    let frame = &asker.frame;
+    let solicitation = RouterSolicitation::parse(frame.message).map_err(|_| Reason::BadNd)?;
+    asker.check_link_layer(solicitation.source_link_layer)?;
+    if !frame.source.is_unspecified() && !asker.is_its_address() {
+        return Err(Reason::BadSource);
+    }
+    // RFC 4861 §4.1: typically all routers; a router's own address and all nodes do no harm (RA-005).
+    let to_us =
+        [ip6::ALL_ROUTERS, ip6::ALL_NODES].contains(&frame.destination) || asker.is_ours(frame.destination);
+    if !to_us {
+        return Err(Reason::BadDestination);
+    }
+    if !asker.network.has(NETWORK_ADVERTISES) {
+        return Err(Reason::NotAdvertising);
+    }
+    // RFC 4861 §6.2.6: to the asker, or to all nodes when it has no address yet (RA-008, RA-009).
+    let destination = if frame.source.is_unspecified() { ip6::ALL_NODES } else { frame.source };
+    trace.note(|| {
+        format!("RFC 4861 §6.2.6 (RA-008): the RA of networks.{}, to {destination}", asker.network.name())
+    });
+    let length = advertisement(&asker.port, destination, out)?;
+    Ok((AnswerKind::RouterAdvertisement, length))
+}
+
+/// Writes the unsolicited RA of a port's network for that port alone: to ff02::1 inside, to the guest's MAC outside
+/// (RFC 6085). The length of the frame; `None` when the network is advertised by somebody else or `out` is too short.
+#[must_use]
+pub fn unsolicited(port: &Port<'_>, out: &mut [u8]) -> Option<usize> {
+    if !port.network().has(NETWORK_ADVERTISES) {
+        return None;
+    }
+    advertisement(port, ip6::ALL_NODES, out).ok()
+}
+
+fn advertisement(port: &Port<'_>, destination: Ipv6Addr, out: &mut [u8]) -> Result<usize, Reason> {
+    let network = port.network();
+    let envelope = envelope(&network, port.mac(), network.router_link_local(), destination);
+    let mut open = envelope.open(out, Layer::Icmp6)?;
+    open.message().put(network.router_advertisement())?;
+    Ok(open.seal()?)
+}

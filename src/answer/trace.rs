@@ -1,0 +1,26 @@
+//! Why an answer is as it is: notes that `explain` prints and that cost nothing elsewhere.
+
+/// Receives the reasons of an answer while it is made.
+pub trait Trace {
+    /// Takes one note; the closure is run only where somebody reads it.
+    fn note(&mut self, note: impl FnOnce() -> String);
+}
+
+/// Nobody reads: every note compiles to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Trace for Silent {
+    #[inline(always)]
+    fn note(&mut self, _: impl FnOnce() -> String) {}
+}
+
+/// Keeps every note in order.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(pub Vec<String>);
+
+impl Trace for Notes {
+    fn note(&mut self, note: impl FnOnce() -> String) {
+        self.0.push(note());
+    }
+}

@@ -1,0 +1,31 @@
+//! Reads a lease source or a compiled table from its file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::lease::{self, LeaseTable};
+
+/// Why a file gave no table.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    /// It cannot be read.
+    #[error("{name}: cannot be read: {error}")]
+    Read { name: String, error: std::io::Error },
+    /// It holds bad data; one line per problem.
+    #[error("{0}")]
+    Data(lease::LoadError),
+    /// Loading panicked.
+    #[error("this is a bug, please report it: {0}")]
+    Bug(String),
+}
+
+/// Reads `path` and compiles it when it is a source; what is odd but no problem is logged.
+pub(super) fn load(path: &Path) -> Result<Arc<LeaseTable>, LoadError> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| LoadError::Read { name: name.clone(), error })?;
+    let loaded = lease::load(&name, bytes).map_err(LoadError::Data)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(Arc::new(loaded.table))
+}

@@ -1,0 +1,276 @@
+//! The order of start, reload and stop.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::counters::Counters;
+use super::devices::Devices;
+use super::leases::{self, LoadError};
+use super::notify::Notifier;
+use super::{Settings, log};
+use crate::engine::Engine;
+use crate::io::links::{LinkEvent, Links};
+use crate::io::packet::{Filter, Socket};
+use crate::io::worker::{Ended, Report, Worker};
+use crate::io::{clock, descriptors};
+use crate::lease::LeaseTable;
+
+/// Why the dataplane did not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The lease file cannot be read.
+    #[error("{0}")]
+    NoLeases(String),
+    /// The lease file holds bad data; one line per problem.
+    #[error("{0}")]
+    BadLeases(String),
+    /// Packet sockets are forbidden.
+    #[error(
+        "packet sockets are not permitted: run as root or with CAP_NET_RAW \
+         (`setcap cap_net_raw+ep` on the program, or `AmbientCapabilities=CAP_NET_RAW` in its systemd unit)"
+    )]
+    NotPermitted,
+    /// The operating system refused something.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What it said.
+        error: io::Error,
+    },
+}
+
+/// Pause before netlink is opened anew after it failed.
+const NETLINK_PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs until SIGTERM or SIGINT: answers on the devices that match, reloads the leases on SIGHUP, prints the counters on
+/// SIGUSR1 and at the end. No final RAs are sent (RA-025): guests keep their default route over a restart.
+///
+/// # Errors
+/// Why it did not start, or ended by itself.
+pub fn run(settings: &Settings) -> Result<(), RunError> {
+    log::start(settings.log_format, settings.log_level);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(system("the control thread's reactor"))?.block_on(serve(settings))
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    print: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            print: signal(SignalKind::user_defined1())?,
+        })
+    }
+}
+
+type Load = Result<Arc<LeaseTable>, LoadError>;
+
+struct Service<'a> {
+    settings: &'a Settings,
+    started: Instant,
+    table: Arc<LeaseTable>,
+    devices: Devices,
+    worker: Worker,
+    notifier: Notifier,
+    /// A load of the leases that is under way, and whether another was asked for meanwhile.
+    loading: Option<JoinHandle<Load>>,
+    again: bool,
+    listed: bool,
+}
+
+async fn serve(settings: &Settings) -> Result<(), RunError> {
+    // First of all, so that no signal ends the process while it starts.
+    let signals = Signals::listen().map_err(system("signals"))?;
+    let started = Instant::now();
+    let table = leases::load(&settings.leases)?;
+    Socket::new().map_err(socket_error)?;
+    let limit = descriptors::raise_limit();
+    tracing::debug!(limit, "open descriptors allowed");
+    let links = Links::open().map_err(system("netlink"))?;
+    let (end, ended) = oneshot::channel();
+    let engine = Engine::new(Arc::clone(&table), clock::seed());
+    // Nobody listens any more when the service has ended first.
+    let last = move || {
+        let _ = end.send(());
+    };
+    let worker = Worker::start(engine, last).map_err(system("the packet thread"))?;
+    tracing::info!(
+        leases = %settings.leases.display(), ports = table.port_count(), networks = table.network_count(),
+        attach = settings.patterns.join(","), "started"
+    );
+    let devices = Devices::new(settings, Filter::for_table(&table));
+    let notifier = Notifier::from_environment();
+    let mut service = Service {
+        settings,
+        started,
+        table,
+        devices,
+        worker,
+        notifier,
+        loading: None,
+        again: false,
+        listed: false,
+    };
+    let outcome = service.attend(signals, links, ended).await;
+    service.finish(outcome)
+}
+
+impl Service<'_> {
+    /// Does what the world asks until it asks to stop; [`Ended`] when the packet thread has failed.
+    async fn attend(
+        &mut self,
+        mut signals: Signals,
+        mut links: Links,
+        mut ended: oneshot::Receiver<()>,
+    ) -> Result<&'static str, Ended> {
+        loop {
+            tokio::select! {
+                event = links.next() => match event {
+                    Ok(event) => self.link(event)?,
+                    Err(error) => links = reopen(&error).await,
+                },
+                Some(()) = signals.hangup.recv() => self.reload(),
+                loaded = load_end(&mut self.loading) => self.loaded(loaded)?,
+                Some(()) = signals.print.recv() => {
+                    let report = self.worker.report()?;
+                    self.print(&report);
+                }
+                Some(()) = signals.terminate.recv() => return Ok("SIGTERM"),
+                Some(()) = signals.interrupt.recv() => return Ok("SIGINT"),
+                _ = &mut ended => return Err(Ended),
+            }
+        }
+    }
+
+    fn link(&mut self, event: LinkEvent) -> Result<(), Ended> {
+        let first = matches!(event, LinkEvent::All(_)) && !self.listed;
+        self.devices.follow(event, &self.worker)?;
+        if first {
+            self.listed = true;
+            if self.devices.count() == 0 {
+                let attach = self.settings.patterns.join(",");
+                tracing::info!(attach, "no device matches now; those that appear are attached");
+            }
+            self.notifier.ready();
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self) {
+        if self.loading.is_some() {
+            self.again = true;
+            return;
+        }
+        self.notifier.reloading();
+        let path = self.settings.leases.clone();
+        tracing::info!(leases = %path.display(), "reloading");
+        self.loading = Some(tokio::task::spawn_blocking(move || leases::load(&path)));
+    }
+
+    fn loaded(&mut self, loaded: Load) -> Result<(), Ended> {
+        self.loading = None;
+        match loaded {
+            Ok(table) => self.publish(table)?,
+            Err(error) => {
+                for problem in error.to_string().lines() {
+                    tracing::error!("{problem}");
+                }
+                tracing::error!(leases = %self.settings.leases.display(), "not reloaded: the table stays as it was");
+            }
+        }
+        if std::mem::take(&mut self.again) {
+            self.reload();
+        } else {
+            self.notifier.ready();
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, table: Arc<LeaseTable>) -> Result<(), Ended> {
+        self.devices.set_filter(Filter::for_table(&table));
+        self.worker.publish(Arc::clone(&table))?;
+        // The packet thread has let go of the old table after this, so its memory is freed here.
+        self.worker.report()?;
+        tracing::info!(ports = table.port_count(), networks = table.network_count(), "reloaded");
+        self.table = table;
+        Ok(())
+    }
+
+    fn print(&mut self, report: &Report) {
+        let counters = Counters {
+            uptime: self.started.elapsed(),
+            table: &self.table,
+            devices: self.devices.count(),
+            ring_drops: self.devices.drops(),
+            report,
+        };
+        let text = counters.print(self.settings.log_format);
+        if let Err(error) = io::Write::write_all(&mut io::stdout().lock(), text.as_bytes()) {
+            tracing::warn!(%error, "the counters could not be printed");
+        }
+    }
+
+    fn finish(&mut self, outcome: Result<&'static str, Ended>) -> Result<(), RunError> {
+        self.notifier.stopping();
+        if let Ok(signal) = outcome {
+            tracing::info!(signal, "stopping");
+        }
+        let report = self.worker.stop().map_err(system("the packet thread"))?;
+        self.print(&report);
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(ended) => Err(system("the packet thread")(io::Error::other(ended))),
+        }
+    }
+}
+
+/// Waits for the load that is under way; for ever when none is.
+async fn load_end(loading: &mut Option<JoinHandle<Load>>) -> Load {
+    let Some(load) = loading else { return std::future::pending().await };
+    load.await.unwrap_or_else(|error| Err(LoadError::Bug(error.to_string())))
+}
+
+async fn reopen(error: &io::Error) -> Links {
+    tracing::warn!(%error, "netlink failed: it is opened anew, and all devices are listed again");
+    loop {
+        tokio::time::sleep(NETLINK_PAUSE).await;
+        match Links::open() {
+            Ok(links) => return links,
+            Err(error) => tracing::warn!(%error, "netlink cannot be opened"),
+        }
+    }
+}
+
+impl From<LoadError> for RunError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Read { .. } => Self::NoLeases(error.to_string()),
+            LoadError::Data(_) | LoadError::Bug(_) => Self::BadLeases(error.to_string()),
+        }
+    }
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> RunError {
+    move |error| RunError::System { what, error }
+}
+
+fn socket_error(error: io::Error) -> RunError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => RunError::NotPermitted,
+        _ => RunError::System { what: "packet sockets", error },
+    }
+}

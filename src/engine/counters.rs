@@ -1,0 +1,48 @@
+//! One counter per answer kind and drop reason: every frame ends in exactly one of them.
+
+use crate::answer::{AnswerKind, Reason, Verdict};
+
+/// Counts of frames by what became of them.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    answers: [u64; AnswerKind::ALL.len()],
+    drops: [u64; Reason::ALL.len()],
+    passed: u64,
+    unsolicited: u64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { answers: [0; _], drops: [0; _], passed: 0, unsolicited: 0 }
+    }
+}
+
+impl Counters {
+    /// Counts one frame.
+    pub fn count(&mut self, verdict: Verdict) {
+        let counter = match verdict {
+            Verdict::Answer { kind, .. } => self.answers.get_mut(kind as usize),
+            Verdict::Drop(reason) => self.drops.get_mut(reason as usize),
+            Verdict::Pass => Some(&mut self.passed),
+        };
+        if let Some(counter) = counter {
+            *counter = counter.wrapping_add(1);
+        }
+    }
+
+    /// Counts one unsolicited RA that was made.
+    pub fn count_unsolicited(&mut self) {
+        self.unsolicited = self.unsolicited.wrapping_add(1);
+    }
+
+    /// Group, name and count of every counter, zeros included: `answered`, then `dropped`, then `other`.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let answers = AnswerKind::ALL.iter().zip(self.answers).map(|(k, n)| ("answered", k.name(), n));
+        let drops = Reason::ALL.iter().zip(self.drops).map(|(r, n)| ("dropped", r.name(), n));
+        let other = [
+            ("other", "passed", self.passed),
+            ("other", "unsolicited-router-advertisement", self.unsolicited),
+        ];
+        answers.chain(drops).chain(other)
+    }
+}

@@ -1,0 +1,160 @@
+//! When each port gets its next unsolicited Router Advertisement (RFC 4861 §6.2.4), and on which device.
+//!
+//! A port is advertised to where it is known to be: on the device that it is pinned to, or where its last frame came
+//! in. A port that is pinned to nothing and has not been heard is left alone: a table may hold a whole cloud, and a
+//! bridge must not be flooded with frames for MACs that are not there.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use crate::lease::record::{NETWORK_ADVERTISES, NetworkRecord};
+use crate::lease::{LeaseTable, PortId};
+use crate::types::Instant;
+
+/// RAs of the initial burst (RFC 4861 §10: MAX_INITIAL_RTR_ADVERTISEMENTS).
+const INITIAL_ADVERTISEMENTS: u8 = 3;
+/// Longest pause within the initial burst (RFC 4861 §10: MAX_INITIAL_RTR_ADVERT_INTERVAL).
+const INITIAL_INTERVAL: Duration = Duration::from_secs(16);
+/// First RAs of the ports of one device are spread over at least this (RFC 4861 §10: MAX_RA_DELAY_TIME).
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// Unsolicited RAs per second that the first ones of one device may make: a twentieth of what one worker answers.
+const FIRST_PER_SECOND: u64 = 10_000;
+
+/// No device: the kernel numbers from 1.
+const NOWHERE: u32 = 0;
+
+/// Where a port is and how much of its initial burst is left.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    device: u32,
+    burst: u8,
+    queued: bool,
+}
+
+/// Deadlines of all ports that are known to be somewhere.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    places: Vec<Place>,
+    due: BinaryHeap<Reverse<(Instant, PortId)>>,
+    random: u64,
+}
+
+impl Schedule {
+    pub(super) fn new(table: &LeaseTable, seed: u64) -> Self {
+        Self { places: vec![Place::default(); table.port_count()], due: BinaryHeap::new(), random: seed }
+    }
+
+    /// The next deadline.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// A frame of this port came in on a device.
+    #[inline]
+    pub(super) fn heard(&mut self, port: PortId, device: u32, now: Instant, table: &LeaseTable) {
+        if self.places.get(port.0 as usize).is_some_and(|place| place.device != device) {
+            let first = now.plus(self.uniform(Duration::ZERO, FIRST_DELAY));
+            self.place(port, device, first, table);
+        }
+    }
+
+    /// The ports pinned to a device that was attached.
+    pub(super) fn attached(&mut self, ports: &[PortId], device: u32, now: Instant, table: &LeaseTable) {
+        let count = u64::try_from(ports.len()).unwrap_or(u64::MAX);
+        let spread = FIRST_DELAY.max(Duration::from_secs(count / FIRST_PER_SECOND));
+        for port in ports {
+            let at = now.plus(self.uniform(Duration::ZERO, spread));
+            self.place(*port, device, at, table);
+        }
+    }
+
+    /// The ports pinned to a device in a new table; those that are known to be there already keep their deadlines.
+    pub(super) fn appeared(&mut self, ports: &[PortId], device: u32, now: Instant, table: &LeaseTable) {
+        for port in ports {
+            self.heard(*port, device, now, table);
+        }
+    }
+
+    /// A device is gone; ports that were on it are nowhere.
+    pub(super) fn detached(&mut self, device: u32) {
+        for place in self.places.iter_mut().filter(|place| place.device == device) {
+            place.device = NOWHERE;
+        }
+    }
+
+    /// Starts the burst of a port at a device.
+    fn place(&mut self, port: PortId, device: u32, first: Instant, table: &LeaseTable) {
+        let advertises = table.port(port).is_some_and(|p| p.network().has(NETWORK_ADVERTISES));
+        let Some(place) = self.places.get_mut(port.0 as usize) else { return };
+        let queued = place.queued;
+        *place = Place { device, burst: INITIAL_ADVERTISEMENTS, queued: queued || advertises };
+        if advertises && !queued {
+            self.due.push(Reverse((first, port)));
+        }
+    }
+
+    /// Takes the next port that is due and sets its next deadline: the port and its device.
+    pub(super) fn pop(&mut self, now: Instant, table: &LeaseTable) -> Option<(PortId, u32)> {
+        while self.next().is_some_and(|at| at <= now) {
+            let Reverse((_, port)) = self.due.pop()?;
+            let interval = table.port(port).map(|p| self.interval(p.network().record()));
+            let Some(place) = self.places.get_mut(port.0 as usize) else { continue };
+            place.queued = place.device != NOWHERE && interval.is_some();
+            let (true, Some(interval)) = (place.queued, interval) else { continue };
+            place.burst = place.burst.saturating_sub(1);
+            // RFC 4861 §6.2.4: the first ones at most 16 s apart.
+            let pause = if place.burst > 0 { interval.min(INITIAL_INTERVAL) } else { interval };
+            let device = place.device;
+            self.due.push(Reverse((now.plus(pause), port)));
+            return Some((port, device));
+        }
+        None
+    }
+
+    /// The deadlines of the same guests in another table. A port whose RA changed gets a new burst (RFC 4861 §6.2.4).
+    pub(super) fn carry(&mut self, old: &LeaseTable, new: &LeaseTable, now: Instant) {
+        let random = self.uniform(Duration::ZERO, FIRST_DELAY).as_micros();
+        let mut next = Self::new(new, self.random ^ u64::try_from(random).unwrap_or(0));
+        for Reverse((at, id)) in self.due.drain() {
+            let (Some(port), Some(place)) = (old.port(id), self.places.get(id.0 as usize)) else { continue };
+            let same =
+                |candidate: &PortId| new.port(*candidate).is_some_and(|c| name(&c, new) == name(&port, old));
+            let Some(id) = new.candidates(port.vlan(), port.mac()).find(same) else { continue };
+            let changed = new
+                .port(id)
+                .is_some_and(|c| c.network().router_advertisement() != port.network().router_advertisement());
+            if changed {
+                let first = now.plus(next.uniform(Duration::ZERO, FIRST_DELAY));
+                next.place(id, place.device, first, new);
+            } else if let Some(moved) = next.places.get_mut(id.0 as usize) {
+                *moved = *place;
+                next.due.push(Reverse((at, id)));
+            }
+        }
+        *self = next;
+    }
+
+    fn interval(&mut self, network: &NetworkRecord) -> Duration {
+        let min = Duration::from_secs(u64::from(network.advertise_min.get()));
+        let max = Duration::from_secs(u64::from(network.advertise_max.get()));
+        self.uniform(min, max.max(min))
+    }
+
+    /// A moment between both, all equally likely (RFC 4861 §6.2.4).
+    fn uniform(&mut self, from: Duration, to: Duration) -> Duration {
+        // SplitMix64: jitter needs no secret, and the seed is the caller's.
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        let span = to.saturating_sub(from).as_micros();
+        let part = (span.saturating_mul(u128::from(z))) >> 64;
+        from + Duration::from_micros(u64::try_from(part).unwrap_or(0))
+    }
+}
+
+fn name<'t>(port: &crate::lease::Port<'t>, table: &'t LeaseTable) -> Option<&'t str> {
+    port.device().map(|device| table.device_name(device))
+}

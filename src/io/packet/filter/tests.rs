@@ -1,0 +1,228 @@
+//! The filter over frames, run by an interpreter of its instructions as the kernel's documentation defines them.
+
+use etherparse::PacketBuilder;
+
+use super::*;
+
+/// Runs the program; a load outside the frame refuses it, as in the kernel.
+fn run(filter: &Filter, frame: &[u8]) -> bool {
+    let (mut a, mut x, mut cells) = (0_u32, 0_u32, [0_u32; 16]);
+    let mut at = 0;
+    loop {
+        let i = filter.program[at];
+        at += 1;
+        let load = |width: usize, x: u32| {
+            let first = (x as usize).checked_add(i.operand as usize)?;
+            Some(frame.get(first..first + width)?.iter().fold(0_u32, |n, octet| n << 8 | u32::from(*octet)))
+        };
+        let width = match u32::from(i.code) & 0x18 {
+            libc::BPF_W => 4,
+            libc::BPF_H => 2,
+            _ => 1,
+        };
+        match u32::from(i.code) {
+            c if c & 0x07 == libc::BPF_LD && c & 0xe0 == libc::BPF_IND => match load(width, x) {
+                Some(value) => a = value,
+                None => return false,
+            },
+            c if c == libc::BPF_LD | libc::BPF_MEM => a = cells[i.operand as usize],
+            c if c == libc::BPF_LDX | libc::BPF_IMM => x = i.operand,
+            c if c == libc::BPF_LDX | libc::BPF_MEM => x = cells[i.operand as usize],
+            c if c == libc::BPF_ST => cells[i.operand as usize] = a,
+            c if c == libc::BPF_STX => cells[i.operand as usize] = x,
+            c if c == libc::BPF_ALU | libc::BPF_ADD | libc::BPF_K => a = a.wrapping_add(i.operand),
+            c if c == libc::BPF_ALU | libc::BPF_ADD | libc::BPF_X => a = a.wrapping_add(x),
+            c if c == libc::BPF_ALU | libc::BPF_LSH | libc::BPF_K => a <<= i.operand,
+            c if c == libc::BPF_MISC | libc::BPF_TAX => x = a,
+            c if c == libc::BPF_JMP | libc::BPF_JA => at += i.operand as usize,
+            c if c == libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K => {
+                at += usize::from(if a == i.operand { i.then } else { i.otherwise });
+            }
+            c if c == libc::BPF_RET | libc::BPF_K => return i.operand != 0,
+            c => panic!("instruction {c:#x}"),
+        }
+    }
+}
+
+const GUEST: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0xf8, 0x16, 0x3e, 0xff, 0xfe, 1, 2, 3];
+const ROUTER: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+const GATEWAY: [u8; 16] = [0x20, 1, 0x0d, 0xb8, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+const METADATA: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xa9, 0xfe, 0xa9, 0xfe];
+const NEIGHBOR: [u8; 16] = [0x20, 1, 0x0d, 0xb8, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0x12, 0x34];
+const ALL_ROUTERS: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+const ALL_SERVERS: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2];
+const SOLICITED: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 1];
+
+fn ours() -> Filter {
+    Filter::for_addresses([ROUTER, GATEWAY, METADATA])
+}
+
+fn ethernet() -> etherparse::PacketBuilderStep<etherparse::Ethernet2Header> {
+    PacketBuilder::ethernet2([0xfa, 0x16, 0x3e, 1, 2, 3], [0x33, 0x33, 0, 0, 0, 2])
+}
+
+fn icmp(to: [u8; 16], kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let builder = ethernet().ipv6(GUEST, to, 255).icmpv6_raw(kind, 0, [0; 4]);
+    builder.write(&mut frame, body).expect("room");
+    frame
+}
+
+fn udp(to: [u8; 16], port: u16) -> Vec<u8> {
+    let mut frame = Vec::new();
+    ethernet().ipv6(GUEST, to, 1).udp(40_000, port).write(&mut frame, b"12345678").expect("room");
+    frame
+}
+
+/// Puts extension headers (kind and length in octets) before the upper layer.
+fn extended(frame: &[u8], headers: &[(u8, usize)]) -> Vec<u8> {
+    let (mut out, rest) = (frame[..54].to_vec(), &frame[54..]);
+    let upper = out[20];
+    out[20] = headers.first().map_or(upper, |h| h.0);
+    for (at, (_, length)) in headers.iter().enumerate() {
+        let next = headers.get(at + 1).map_or(upper, |h| h.0);
+        let mut header = vec![0_u8; *length];
+        header[0] = next;
+        header[1] = u8::try_from(length / 8 - 1).expect("short");
+        out.extend(header);
+    }
+    out.extend(rest);
+    let payload = u16::try_from(out.len() - 54).expect("short").to_be_bytes();
+    out[18..20].copy_from_slice(&payload);
+    out
+}
+
+fn tagged(frame: &[u8], tpid: u16) -> Vec<u8> {
+    let mut out = frame[..12].to_vec();
+    out.extend(tpid.to_be_bytes());
+    out.extend([0x01, 0x23]);
+    out.extend(&frame[12..]);
+    out
+}
+
+/// What is answered, as (what it is, frame).
+fn answerable() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("router solicitation", icmp(ALL_ROUTERS, 133, &[1, 1, 0xfa, 0x16, 0x3e, 1, 2, 3])),
+        ("bare router solicitation", icmp(ALL_ROUTERS, 133, &[])),
+        ("neighbor solicitation, multicast", icmp(SOLICITED, 135, &ROUTER)),
+        ("neighbor solicitation, unicast", icmp(GATEWAY, 135, &GATEWAY)),
+        ("neighbor solicitation, metadata", icmp(SOLICITED, 135, &METADATA)),
+        ("echo to the router", icmp(ROUTER, 128, b"ping")),
+        ("echo to the gateway", icmp(GATEWAY, 128, b"ping")),
+        ("echo to all routers", icmp(ALL_ROUTERS, 128, b"ping")),
+        ("dhcpv6", udp(ALL_SERVERS, 547)),
+        ("dhcpv6 unicast", udp(NEIGHBOR, 547)),
+    ]
+}
+
+fn foreign() -> Vec<(&'static str, Vec<u8>)> {
+    let mut arp = vec![0xff; 60];
+    arp[12..14].copy_from_slice(&[0x08, 0x06]);
+    let mut ipv4 = Vec::new();
+    ethernet().ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64).udp(1, 547).write(&mut ipv4, &[0; 40]).expect("room");
+    let mut tcp = Vec::new();
+    ethernet().ipv6(GUEST, GATEWAY, 64).tcp(547, 547, 1, 1).write(&mut tcp, &[133; 40]).expect("room");
+    vec![
+        ("ARP", arp),
+        ("IPv4", ipv4),
+        ("TCP", tcp),
+        ("other UDP", udp(ALL_SERVERS, 53)),
+        ("neighbor advertisement", icmp(NEIGHBOR, 136, &GATEWAY)),
+        ("neighbor solicitation for a neighbour", icmp(SOLICITED, 135, &NEIGHBOR)),
+        ("echo to a neighbour", icmp(NEIGHBOR, 128, b"ping")),
+        ("echo reply", icmp(ROUTER, 129, b"ping")),
+        ("multicast listener report", extended(&icmp(ALL_ROUTERS, 143, &[0; 20]), &[(0, 8)])),
+        ("fragment to a neighbour", extended(&udp(NEIGHBOR, 547), &[(44, 8)])),
+    ]
+}
+
+#[test]
+fn what_is_answered_passes() {
+    for (what, frame) in answerable() {
+        assert!(run(&ours(), &frame), "{what}");
+        for tpid in [0x8100, 0x88a8] {
+            assert!(run(&ours(), &tagged(&frame, tpid)), "{what}, tagged {tpid:#x}");
+        }
+    }
+}
+
+#[test]
+fn what_is_answered_passes_behind_extension_headers() {
+    let chains: [&[(u8, usize)]; 5] =
+        [&[(0, 8)], &[(60, 24)], &[(0, 8), (60, 16)], &[(43, 24), (60, 8)], &[(0, 2048)]];
+    for (what, frame) in answerable() {
+        for chain in chains {
+            let frame = extended(&frame, chain);
+            assert!(run(&ours(), &frame), "{what} behind {chain:?}");
+            assert!(run(&ours(), &tagged(&frame, 0x8100)), "{what} behind {chain:?}, tagged");
+        }
+    }
+}
+
+#[test]
+fn fragments_and_long_chains_to_what_may_be_ours_pass() {
+    for chain in [&[(44, 8)][..], &[(0, 8), (44, 8)], &[(0, 8), (60, 8), (43, 8)], &[(60, 8); 6]] {
+        for to in [ALL_SERVERS, ROUTER, GATEWAY] {
+            assert!(run(&ours(), &extended(&udp(to, 547), chain)), "{chain:?} to {to:02x?}");
+            assert!(
+                run(&ours(), &tagged(&extended(&udp(to, 547), chain), 0x8100)),
+                "{chain:?} to {to:02x?}, tagged"
+            );
+        }
+        if chain.len() > 2 {
+            assert!(!run(&ours(), &extended(&udp(NEIGHBOR, 547), chain)), "{chain:?}");
+        }
+    }
+}
+
+#[test]
+fn what_only_routers_and_servers_send_passes_to_be_counted() {
+    for frame in [icmp(ALL_ROUTERS, 134, &[0; 8]), icmp(GUEST, 137, &[0; 32]), udp(GUEST, 546)] {
+        assert!(run(&ours(), &frame));
+    }
+}
+
+#[test]
+fn foreign_traffic_stays_in_the_kernel() {
+    for (what, frame) in foreign() {
+        assert!(!run(&ours(), &frame), "{what}");
+        assert!(!run(&ours(), &tagged(&frame, 0x8100)), "{what}, tagged");
+    }
+}
+
+#[test]
+fn a_frame_cut_anywhere_ends_the_program() {
+    let frames = answerable().into_iter().chain(foreign());
+    for (what, frame) in frames {
+        for end in 0..54.min(frame.len()) {
+            assert!(!run(&ours(), &frame[..end]), "{what} cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn with_too_many_addresses_every_address_may_be_ours() {
+    let address = |n: usize| {
+        let mut address = GATEWAY;
+        address[12..].copy_from_slice(&u32::try_from(n + 0x1_0000).expect("small").to_be_bytes());
+        address
+    };
+    for count in 0..=MAX_ENDINGS {
+        let filter = Filter::for_addresses((0..count).map(address));
+        assert!(!run(&filter, &icmp(NEIGHBOR, 128, b"ping")), "{count}");
+        for own in 0..count {
+            assert!(run(&filter, &icmp(address(own), 128, b"ping")), "{own} of {count}");
+        }
+    }
+    let filter = Filter::for_addresses((0..=MAX_ENDINGS).map(address));
+    assert_eq!(filter, Filter::for_any_address());
+    assert!(run(&filter, &icmp(NEIGHBOR, 128, b"ping")));
+    assert!(run(&filter, &icmp(SOLICITED, 135, &NEIGHBOR)));
+    assert!(!run(&filter, &icmp(SOLICITED, 136, &NEIGHBOR)));
+}
+
+#[test]
+fn foreign_traffic_costs_few_instructions() {
+    assert!(ours().program.len() < 80, "{}", ours().program.len());
+}

@@ -1,0 +1,178 @@
+//! The AF_PACKET port: a mapped receive ring per device, and answers sent in batches on the same socket.
+//!
+//! It only listens: the guest's frame still reaches the bridge and the kernel's own stack. It decides nothing beyond
+//! what cannot be an answerable frame at all (a service tag), and never waits.
+
+mod bpf;
+mod filter;
+mod ring;
+mod socket;
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+pub use filter::{Filter, MAX_ENDINGS};
+pub use ring::{MAX_SLOTS, MIN_SLOTS, SLOT};
+pub use socket::{BATCH, Sent, Socket};
+
+use crate::engine::RxFrame;
+use crate::types::limits::MAX_FRAME;
+
+/// EtherType of a customer VLAN tag (IEEE 802.1Q).
+const TPID_VLAN: u16 = 0x8100;
+
+/// The VLAN id in a tag's control information; the rest is priority.
+const VLAN_ID: u16 = 0x0fff;
+
+/// How a port is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct PortOptions {
+    /// Slots of the ring, a multiple of [`MIN_SLOTS`] up to [`MAX_SLOTS`].
+    pub slots: u32,
+    /// Ask the device for frames to every address: a bridge or a NIC hands up only those to its own otherwise.
+    pub promiscuous: bool,
+}
+
+/// One attached device: the socket and its ring.
+#[derive(Debug)]
+pub struct Port {
+    device: u32,
+    ring: ring::Ring,
+    socket: Arc<Socket>,
+}
+
+/// What the port says of the frame in front.
+#[derive(Clone, Copy, Debug)]
+pub enum Front<'a> {
+    /// A frame to look at.
+    Frame(RxFrame<'a>),
+    /// A frame whose outer tag is no customer VLAN tag: of a network that we are not on.
+    ForeignTag,
+}
+
+impl Port {
+    /// Opens a device by its number. What arrives from now on and passes the filter waits in the ring.
+    ///
+    /// # Errors
+    /// `ENODEV` when there is no such device, `EPERM` without `CAP_NET_RAW`, `ENOMEM` when the ring finds no memory.
+    pub fn open(device: u32, options: PortOptions, filter: &Filter) -> io::Result<Self> {
+        let socket = Socket::new()?;
+        socket.set_filter(filter)?;
+        socket.use_version_2()?;
+        let ring = ring::Ring::map(socket.as_fd(), options.slots)?;
+        socket.ignore_outgoing()?;
+        if options.promiscuous {
+            socket.be_promiscuous(device)?;
+        }
+        socket.bind(device)?;
+        Ok(Self { device, ring, socket: Arc::new(socket) })
+    }
+
+    /// The number of its device.
+    #[must_use]
+    pub fn device(&self) -> u32 {
+        self.device
+    }
+
+    /// The slots of its ring.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.ring.slots()
+    }
+
+    /// Its socket, for filters and statistics.
+    #[must_use]
+    pub fn socket(&self) -> &Arc<Socket> {
+        &self.socket
+    }
+
+    /// The oldest frame that waits, if one does; it stays in front until [`release`](Self::release).
+    #[must_use]
+    pub fn front(&self) -> Option<Front<'_>> {
+        let slot = self.ring.front()?;
+        let vlan = match slot.tag {
+            None => 0,
+            Some((tci, TPID_VLAN)) => tci & VLAN_ID,
+            Some(_) => return Some(Front::ForeignTag),
+        };
+        let device = self.device;
+        let (checksum, length, octets) = (slot.checksum, slot.length, slot.octets);
+        Some(Front::Frame(RxFrame { device, vlan, checksum, length, octets }))
+    }
+
+    /// Hands the frame in front back to the kernel.
+    pub fn release(&mut self) {
+        self.ring.release();
+    }
+}
+
+/// Answers on their way out, written one behind the other and sent with one system call per device.
+#[derive(Debug)]
+pub struct Outbox {
+    arena: Box<[u8]>,
+    used: usize,
+    frames: Vec<Outgoing>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    device: u32,
+    octets: Range<usize>,
+}
+
+/// Answers start at multiples of this: a cache line.
+const ALIGN: usize = 64;
+
+impl Default for Outbox {
+    fn default() -> Self {
+        let arena = vec![0; BATCH * MAX_FRAME].into_boxed_slice();
+        Self { arena, used: 0, frames: Vec::with_capacity(BATCH) }
+    }
+}
+
+impl Outbox {
+    /// Room for the next answer, [`MAX_FRAME`] octets. A full outbox gives the last room again: flush it before.
+    pub fn room(&mut self) -> &mut [u8] {
+        let start = self.start();
+        &mut self.arena[start..start + MAX_FRAME]
+    }
+
+    /// The first `length` octets of the room are to be sent on `device`.
+    pub fn commit(&mut self, device: u32, length: usize) {
+        let start = self.start();
+        let end = start + length.min(MAX_FRAME);
+        self.frames.push(Outgoing { device, octets: start..end });
+        self.used = end.next_multiple_of(ALIGN);
+    }
+
+    /// True when it has to be flushed before the next answer.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.frames.len() == BATCH
+    }
+
+    /// Sends everything, in order, on the sockets of the devices; what cannot be sent now is lost and counted.
+    pub fn flush<'s>(&mut self, socket: impl Fn(u32) -> Option<&'s Socket>) -> Sent {
+        let mut total = Sent::default();
+        for run in self.frames.chunk_by(|a, b| a.device == b.device) {
+            let mut frames: [&[u8]; BATCH] = [&[]; BATCH];
+            for (frame, outgoing) in frames.iter_mut().zip(run) {
+                *frame = &self.arena[outgoing.octets.clone()];
+            }
+            let count = run.len().min(BATCH);
+            total += match run.first().and_then(|o| socket(o.device)) {
+                Some(socket) => socket.send(&frames[..count]),
+                None => Sent { sent: 0, lost: count as u64 },
+            };
+        }
+        self.frames.clear();
+        self.used = 0;
+        total
+    }
+
+    fn start(&self) -> usize {
+        self.used.min(self.arena.len() - MAX_FRAME)
+    }
+}

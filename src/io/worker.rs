@@ -1,0 +1,384 @@
+//! The packet thread: waits for frames, hands them to a [`Responder`], sends what it answers.
+//!
+//! It never waits for anything but frames, timers and the control thread's bell; opens and reads no file; and gives
+//! every device its turn.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use super::clock::{Clock, thread_time};
+use super::epoll::{Bell, Epoll, Ready};
+use super::packet::{BATCH, Front, Outbox, Port, Sent};
+use super::quarantine::Guarded;
+use crate::answer::Verdict;
+use crate::engine::{Engine, RxFrame};
+use crate::lease::LeaseTable;
+use crate::types::{Instant, MacAddr};
+
+/// What answers frames: the engine, or a stand-in in tests and benches. See [`crate::engine`] for the contract.
+pub trait Responder: Send + 'static {
+    /// A device was attached; a known number is renamed.
+    fn attach(&mut self, device: u32, name: &str, mac: MacAddr, now: Instant);
+    /// A device is gone.
+    fn detach(&mut self, device: u32);
+    /// Replaces the lease table.
+    fn publish(&mut self, table: Arc<LeaseTable>, now: Instant);
+    /// Answers one frame into `out`: the octets of the answer, or `None` for silence.
+    fn frame(&mut self, now: Instant, frame: RxFrame<'_>, out: &mut [u8]) -> Option<usize>;
+    /// Counts a frame that is not shown to it, because its sender had made it panic.
+    fn quarantined(&mut self);
+    /// Writes the next frame that is due by itself into `out`: its device and its octets.
+    fn timeout(&mut self, now: Instant, out: &mut [u8]) -> Option<(u32, usize)>;
+    /// When [`timeout`](Self::timeout) will have something; `None` for never.
+    fn next_timeout(&self) -> Option<Instant>;
+    /// What became of all frames so far, by name.
+    fn counts(&self) -> Vec<(&'static str, u64)>;
+}
+
+impl Responder for Engine {
+    fn attach(&mut self, device: u32, name: &str, mac: MacAddr, now: Instant) {
+        Self::attach(self, device, name, mac, now);
+    }
+
+    fn detach(&mut self, device: u32) {
+        Self::detach(self, device);
+    }
+
+    fn publish(&mut self, table: Arc<LeaseTable>, now: Instant) {
+        Self::publish(self, table, now);
+    }
+
+    fn frame(&mut self, now: Instant, frame: RxFrame<'_>, out: &mut [u8]) -> Option<usize> {
+        match Self::frame(self, now, frame, out) {
+            Verdict::Answer { length, .. } => Some(length),
+            Verdict::Pass | Verdict::Drop(_) => None,
+        }
+    }
+
+    fn quarantined(&mut self) {
+        Self::quarantined(self);
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut [u8]) -> Option<(u32, usize)> {
+        Self::timeout(self, now, out)
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        Self::next_timeout(self)
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        Self::counts(self).collect()
+    }
+}
+
+/// What the worker has done so far.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The responder's own counts.
+    pub counts: Vec<(&'static str, u64)>,
+    /// Frames taken from the rings.
+    pub received: u64,
+    /// Frames sent, answers and others.
+    pub sent: u64,
+    /// Frames that could not be sent: a full queue, a device that is down or gone.
+    pub unsent: u64,
+    /// Frames whose outer tag is no customer VLAN tag.
+    pub foreign_tag: u64,
+    /// Panics of the responder that were caught.
+    pub panics: u64,
+    /// Processor time of the packet thread.
+    pub processor: Duration,
+}
+
+/// The packet thread has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the packet thread has ended")]
+pub struct Ended;
+
+/// The control thread's end of a running worker.
+#[derive(Debug)]
+pub struct Worker {
+    control: Sender<Control>,
+    bell: Arc<Bell>,
+    thread: Option<JoinHandle<io::Result<Report>>>,
+}
+
+enum Control {
+    Attach { port: Port, name: String, mac: MacAddr },
+    Replace(Port),
+    Rename { device: u32, name: String, mac: MacAddr },
+    Detach(u32),
+    Publish(Arc<LeaseTable>),
+    Report(Sender<Report>),
+    Stop,
+}
+
+/// Requests that may wait; the control thread waits when there are more.
+const MAX_REQUESTS: usize = 256;
+
+/// Frames of one device before the next has its turn, and timers between two turns of all devices.
+const TURN: usize = BATCH;
+
+impl Worker {
+    /// Starts the packet thread, which calls `ended` when it ends, however it ends.
+    ///
+    /// # Errors
+    /// No descriptors or no memory left.
+    pub fn start<R: Responder>(responder: R, ended: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let (control, requests) = bounded(MAX_REQUESTS);
+        let bell = Arc::new(Bell::new()?);
+        let epoll = Epoll::new()?;
+        epoll.add(bell.as_fd(), BELL)?;
+        let state = Loop {
+            desk: Guarded::new(responder),
+            ports: HashMap::new(),
+            epoll,
+            outbox: Outbox::default(),
+            clock: Clock::start(),
+            requests,
+            bell: Arc::clone(&bell),
+            received: 0,
+            foreign_tag: 0,
+            sent: Sent::default(),
+        };
+        let body = move || {
+            let _ended = OnDrop(Some(ended));
+            state.run()
+        };
+        let thread = std::thread::Builder::new().name("packets".into()).spawn(body)?;
+        Ok(Self { control, bell, thread: Some(thread) })
+    }
+
+    /// Adds an open port.
+    ///
+    /// # Errors
+    /// [`Ended`], as for all requests.
+    pub fn attach(&self, port: Port, name: &str, mac: MacAddr) -> Result<(), Ended> {
+        self.request(Control::Attach { port, name: name.to_owned(), mac })
+    }
+
+    /// Exchanges the port of a device for another one, after what waits in the old one is answered.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn replace(&self, port: Port) -> Result<(), Ended> {
+        self.request(Control::Replace(port))
+    }
+
+    /// Tells of a device's new name or MAC.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn rename(&self, device: u32, name: &str, mac: MacAddr) -> Result<(), Ended> {
+        self.request(Control::Rename { device, name: name.to_owned(), mac })
+    }
+
+    /// Closes the port of a device.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn detach(&self, device: u32) -> Result<(), Ended> {
+        self.request(Control::Detach(device))
+    }
+
+    /// Hands over a new lease table.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn publish(&self, table: Arc<LeaseTable>) -> Result<(), Ended> {
+        self.request(Control::Publish(table))
+    }
+
+    /// What it has done so far; every request made before is done by then.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn report(&self) -> Result<Report, Ended> {
+        let (answer, report) = bounded(1);
+        self.request(Control::Report(answer))?;
+        report.recv().map_err(|_| Ended)
+    }
+
+    /// Answers what waits in the rings, ends the thread and says what it has done.
+    ///
+    /// # Errors
+    /// Why the thread had ended before.
+    pub fn stop(&mut self) -> io::Result<Report> {
+        // A thread that has ended says why when it is joined.
+        let _ = self.request(Control::Stop);
+        let thread = self.thread.take().ok_or_else(|| io::Error::other(Ended))?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the packet thread panicked")))
+    }
+
+    fn request(&self, request: Control) -> Result<(), Ended> {
+        self.control.send(request).map_err(|_| Ended)?;
+        self.bell.ring();
+        Ok(())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(last) = self.0.take() {
+            last();
+        }
+    }
+}
+
+/// The bell's token; devices have theirs below 2³².
+const BELL: u64 = u64::MAX;
+
+struct Loop<R> {
+    desk: Guarded<R>,
+    ports: HashMap<u32, Port>,
+    epoll: Epoll,
+    outbox: Outbox,
+    clock: Clock,
+    requests: Receiver<Control>,
+    bell: Arc<Bell>,
+    received: u64,
+    foreign_tag: u64,
+    sent: Sent,
+}
+
+impl<R: Responder> Loop<R> {
+    fn run(mut self) -> io::Result<Report> {
+        let mut ready = Vec::new();
+        loop {
+            let now = self.clock.now();
+            let sleep = self.desk.next_timeout().map(|at| at.since(now));
+            ready.clear();
+            ready.extend(self.epoll.wait(sleep)?);
+            let now = self.clock.now();
+            for Ready { token, error } in ready.iter().copied() {
+                match u32::try_from(token) {
+                    Ok(device) => self.serve(device, error, TURN, now),
+                    Err(_) if self.obey(now)? => return Ok(self.report()),
+                    Err(_) => {}
+                }
+            }
+            self.advertise(now);
+        }
+    }
+
+    /// Answers what waits on one device, at most `turn` frames.
+    fn serve(&mut self, device: u32, error: bool, turn: usize, now: Instant) {
+        let Some(port) = self.ports.get_mut(&device) else { return };
+        if error {
+            // ENETDOWN: the kernel takes the socket off a device that goes down and puts it back when it comes up.
+            port.socket().take_error();
+        }
+        for _ in 0..turn {
+            let answer = match port.front() {
+                None => break,
+                Some(Front::Frame(frame)) => self.desk.frame(now, frame, self.outbox.room()),
+                Some(Front::ForeignTag) => {
+                    self.foreign_tag += 1;
+                    None
+                }
+            };
+            self.received += 1;
+            port.release();
+            if let Some(length) = answer {
+                self.outbox.commit(device, length);
+                if self.outbox.is_full() {
+                    self.sent += self.outbox.flush(|_| Some(port.socket()));
+                }
+            }
+        }
+        self.sent += self.outbox.flush(|_| Some(port.socket()));
+    }
+
+    /// Sends what is due by itself, at most a turn of it.
+    fn advertise(&mut self, now: Instant) {
+        for _ in 0..TURN {
+            let Some((device, length)) = self.desk.timeout(now, self.outbox.room()) else { break };
+            self.outbox.commit(device, length);
+        }
+        self.sent += self.outbox.flush(|device| self.ports.get(&device).map(|port| &**port.socket()));
+    }
+
+    /// Does what the control thread asks; true for stop.
+    fn obey(&mut self, now: Instant) -> io::Result<bool> {
+        self.bell.hush();
+        while let Ok(request) = self.requests.try_recv() {
+            match request {
+                Control::Attach { port, name, mac } => {
+                    let device = port.device();
+                    self.open(port, now)?;
+                    self.desk.responder.attach(device, &name, mac, now);
+                }
+                Control::Replace(port) => self.open(port, now)?,
+                Control::Rename { device, name, mac } => self.desk.responder.attach(device, &name, mac, now),
+                Control::Detach(device) => {
+                    self.close(device);
+                    self.desk.responder.detach(device);
+                }
+                Control::Publish(table) => self.desk.responder.publish(table, now),
+                Control::Report(to) => {
+                    // Whoever asked may have given up.
+                    let _ = to.send(self.report());
+                }
+                Control::Stop => {
+                    self.drain(now);
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn open(&mut self, port: Port, now: Instant) -> io::Result<()> {
+        let device = port.device();
+        self.epoll.add(port.socket().as_fd(), u64::from(device))?;
+        if let Some(old) = self.ports.get(&device) {
+            let waiting = old.slots();
+            self.serve(device, false, waiting, now);
+            self.close(device);
+        }
+        self.ports.insert(device, port);
+        Ok(())
+    }
+
+    fn close(&mut self, device: u32) {
+        if let Some(port) = self.ports.remove(&device) {
+            // The control thread may hold the socket a little longer, and an open one would stay in the set.
+            if let Err(error) = self.epoll.remove(port.socket().as_fd()) {
+                tracing::warn!(device, %error, "a socket could not be taken out of the set");
+            }
+        }
+    }
+
+    /// One ring's worth of frames from every device: what came before the stop.
+    fn drain(&mut self, now: Instant) {
+        let waiting: Vec<(u32, usize)> = self.ports.iter().map(|(d, p)| (*d, p.slots())).collect();
+        waiting.into_iter().for_each(|(device, slots)| self.serve(device, false, slots, now));
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            counts: self.desk.responder.counts(),
+            received: self.received,
+            sent: self.sent.sent,
+            unsent: self.sent.lost,
+            foreign_tag: self.foreign_tag,
+            panics: self.desk.panics,
+            processor: thread_time(),
+        }
+    }
+}

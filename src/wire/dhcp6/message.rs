@@ -1,0 +1,215 @@
+//! A message from a client: one pass over its options that keeps what servers act on (RFC 9915 §8, §16).
+
+use super::ia::Ia;
+use super::option::{Broken, code, options};
+use crate::types::limits::{MAX_DHCP_OPTIONS, MAX_IAS};
+use crate::wire::reader::{Reader, Short};
+
+/// Message types (RFC 9915 §7.3, RFC 9686); others keep their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageType {
+    /// 1, from a client.
+    Solicit,
+    /// 2, from a server.
+    Advertise,
+    /// 3, from a client.
+    Request,
+    /// 4, from a client.
+    Confirm,
+    /// 5, from a client.
+    Renew,
+    /// 6, from a client.
+    Rebind,
+    /// 7, from a server.
+    Reply,
+    /// 8, from a client.
+    Release,
+    /// 9, from a client.
+    Decline,
+    /// 10, from a server.
+    Reconfigure,
+    /// 11, from a client.
+    InformationRequest,
+    /// 12, from a relay agent.
+    RelayForward,
+    /// 13, from a server to a relay agent.
+    RelayReply,
+    /// 36, from a client (RFC 9686 §4.2).
+    AddressRegistration,
+    /// Any other.
+    Unknown(u8),
+}
+
+impl From<u8> for MessageType {
+    fn from(number: u8) -> Self {
+        match number {
+            1 => Self::Solicit,
+            2 => Self::Advertise,
+            3 => Self::Request,
+            4 => Self::Confirm,
+            5 => Self::Renew,
+            6 => Self::Rebind,
+            7 => Self::Reply,
+            8 => Self::Release,
+            9 => Self::Decline,
+            10 => Self::Reconfigure,
+            11 => Self::InformationRequest,
+            12 => Self::RelayForward,
+            13 => Self::RelayReply,
+            36 => Self::AddressRegistration,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+impl MessageType {
+    /// Number of an Advertise, for writing one.
+    pub const ADVERTISE: u8 = 2;
+    /// Number of a Reply, for writing one.
+    pub const REPLY: u8 = 7;
+}
+
+/// The codes that an Option Request names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Requested<'a> {
+    low: [u64; 4],
+    raw: &'a [u8],
+}
+
+impl<'a> Requested<'a> {
+    fn parse(raw: &'a [u8]) -> Self {
+        let (pairs, rest) = raw.as_chunks::<2>();
+        if !rest.is_empty() {
+            // An odd length is illegal; the option is ignored (DHCP-016).
+            return Self::default();
+        }
+        let mut low = [0_u64; 4];
+        for [high, octet] in pairs {
+            if *high == 0
+                && let Some(word) = low.get_mut(usize::from(octet >> 6))
+            {
+                *word |= 1_u64 << (octet & 63);
+            }
+        }
+        Self { low, raw }
+    }
+
+    /// True when the client asks for this option.
+    #[must_use]
+    #[inline]
+    pub fn has(&self, code: u16) -> bool {
+        let [high, octet] = code.to_be_bytes();
+        if high == 0 {
+            self.low.get(usize::from(octet >> 6)).is_some_and(|word| word >> (octet & 63) & 1 == 1)
+        } else {
+            self.raw.as_chunks::<2>().0.contains(&code.to_be_bytes())
+        }
+    }
+}
+
+/// What a server acts on in a client's message. Unknown options are absent (DHCP-019).
+#[derive(Clone, Copy, Debug)]
+pub struct ClientMessage<'a> {
+    /// Its type.
+    pub kind: MessageType,
+    /// Transaction id, copied into the answer.
+    pub transaction: [u8; 3],
+    /// Client Identifier.
+    pub client_id: Option<&'a [u8]>,
+    /// Server Identifier.
+    pub server_id: Option<&'a [u8]>,
+    /// Option Request.
+    pub requested: Requested<'a>,
+    /// A Rapid Commit option of legal length is there.
+    pub rapid_commit: bool,
+    /// Flags of the Client FQDN option, if it is there (RFC 4704 §4.1).
+    pub fqdn_flags: Option<u8>,
+    /// Number of IA_NA and IA_PD options; not above [`MAX_IAS`].
+    pub ia_count: usize,
+    /// An obsolete IA_TA is there (RFC 9915 §21.5).
+    pub has_ia_ta: bool,
+    options: &'a [u8],
+}
+
+/// Why a client's message is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Shorter than its header, or an option that crosses the end of what holds it.
+    Malformed,
+    /// Two Client Identifiers.
+    TwoClientIds,
+    /// Two Server Identifiers.
+    TwoServerIds,
+    /// More than [`MAX_IAS`] identity associations.
+    TooManyIas,
+}
+
+impl From<Short> for Unreadable {
+    fn from(_: Short) -> Self {
+        Self::Malformed
+    }
+}
+
+impl From<Broken> for Unreadable {
+    fn from(_: Broken) -> Self {
+        Self::Malformed
+    }
+}
+
+impl<'a> ClientMessage<'a> {
+    /// Reads a message from its type octet on.
+    ///
+    /// # Errors
+    /// [`Unreadable`]; half a message is never accepted.
+    pub fn parse(octets: &'a [u8]) -> Result<Self, Unreadable> {
+        let mut reader = Reader::new(octets);
+        let [kind, x0, x1, x2] = reader.array::<4>()?;
+        let mut message = Self {
+            kind: kind.into(),
+            transaction: [x0, x1, x2],
+            client_id: None,
+            server_id: None,
+            requested: Requested::default(),
+            rapid_commit: false,
+            fqdn_flags: None,
+            ia_count: 0,
+            has_ia_ta: false,
+            options: reader.rest(),
+        };
+        let mut seen = 0_usize;
+        for option in options(message.options) {
+            let option = option?;
+            seen = seen.saturating_add(1);
+            if seen > MAX_DHCP_OPTIONS {
+                return Err(Unreadable::Malformed);
+            }
+            match option.code {
+                code::CLIENT_ID if message.client_id.replace(option.value).is_some() => {
+                    return Err(Unreadable::TwoClientIds);
+                }
+                code::SERVER_ID if message.server_id.replace(option.value).is_some() => {
+                    return Err(Unreadable::TwoServerIds);
+                }
+                code::ORO if message.requested.raw.is_empty() => {
+                    message.requested = Requested::parse(option.value);
+                }
+                code::RAPID_COMMIT => message.rapid_commit |= option.value.is_empty(),
+                code::CLIENT_FQDN if message.fqdn_flags.is_none() => {
+                    message.fqdn_flags = option.value.first().copied();
+                }
+                code::IA_TA => message.has_ia_ta = true,
+                code::IA_NA | code::IA_PD => {
+                    Ia::parse(option)?;
+                    message.ia_count = message.ia_count.saturating_add(1);
+                }
+                _ => {}
+            }
+        }
+        if message.ia_count > MAX_IAS { Err(Unreadable::TooManyIas) } else { Ok(message) }
+    }
+
+    /// Its identity associations in the order of the message.
+    pub fn ias(&self) -> impl Iterator<Item = Ia<'a>> + use<'a> {
+        options(self.options).filter_map(Result::ok).filter_map(Ia::peek)
+    }
+}

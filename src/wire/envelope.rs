@@ -1,0 +1,120 @@
+//! The envelope of an answer: Ethernet, VLAN tag, IPv6 and UDP or ICMPv6 around a message, sealed by the type.
+//!
+//! An [`Open`] answer cannot be sent; [`Open::seal`] fills in lengths and checksum and gives the length to send. The
+//! buffer is cut to the link's MTU first, so an answer that would not fit cannot be written.
+
+use std::net::Ipv6Addr;
+
+use super::checksum::upper_layer;
+use super::frame::{ETHERTYPE_IPV6, ETHERTYPE_VLAN, ICMP6, UDP};
+use super::writer::{Full, Writer};
+use crate::types::MacAddr;
+
+/// Hop limit of every answer: what Neighbor Discovery demands (RFC 4861 §4.2, §4.4) and link-local DHCPv6 bears.
+pub const HOP_LIMIT: u8 = 255;
+
+const IPV6_HEADER: usize = 40;
+
+/// From whom to whom an answer goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope {
+    /// Ethernet source.
+    pub source_mac: MacAddr,
+    /// Ethernet destination.
+    pub destination_mac: MacAddr,
+    /// VLAN id of the tag to write; 0 for none.
+    pub vlan: u16,
+    /// IPv6 source.
+    pub source: Ipv6Addr,
+    /// IPv6 destination.
+    pub destination: Ipv6Addr,
+    /// Octets of the largest IPv6 packet that may go out.
+    pub mtu: u32,
+}
+
+/// The upper layer of an answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Layer {
+    /// ICMPv6: the message starts with type and code, its checksum field is written as zero.
+    Icmp6,
+    /// UDP between these ports; the message is the payload.
+    Udp {
+        /// Source port.
+        source: u16,
+        /// Destination port.
+        destination: u16,
+    },
+}
+
+/// An answer whose message is being written.
+#[derive(Debug)]
+pub struct Open<'b> {
+    out: Writer<'b>,
+    ip: usize,
+    envelope: Envelope,
+    layer: Layer,
+}
+
+impl Envelope {
+    /// Writes the headers into `buffer`.
+    ///
+    /// # Errors
+    /// [`Full`] when the buffer does not hold them.
+    pub fn open<'b>(&self, buffer: &'b mut [u8], layer: Layer) -> Result<Open<'b>, Full> {
+        let ip = if self.vlan == 0 { 14_usize } else { 18 };
+        let mtu = usize::try_from(self.mtu).unwrap_or(usize::MAX);
+        let end = buffer.len().min(ip.saturating_add(mtu));
+        let mut out = Writer::new(buffer.get_mut(..end).ok_or(Full)?);
+        out.put(&self.destination_mac.0)?;
+        out.put(&self.source_mac.0)?;
+        if self.vlan != 0 {
+            out.u16(ETHERTYPE_VLAN)?;
+            out.u16(self.vlan)?;
+        }
+        out.u16(ETHERTYPE_IPV6)?;
+        let next_header = match layer {
+            Layer::Icmp6 => ICMP6,
+            Layer::Udp { .. } => UDP,
+        };
+        out.put(&[0x60, 0, 0, 0, 0, 0, next_header, HOP_LIMIT])?;
+        out.put(&self.source.octets())?;
+        out.put(&self.destination.octets())?;
+        if let Layer::Udp { source, destination } = layer {
+            out.u16(source)?;
+            out.u16(destination)?;
+            out.u32(0)?;
+        }
+        Ok(Open { out, ip, envelope: *self, layer })
+    }
+}
+
+impl<'b> Open<'b> {
+    /// Where the message is written.
+    pub fn message(&mut self) -> &mut Writer<'b> {
+        &mut self.out
+    }
+
+    /// Fills in lengths and checksum; the octets of the whole frame.
+    ///
+    /// # Errors
+    /// [`Full`] when the message is shorter than its own header or longer than IPv6 allows.
+    pub fn seal(mut self) -> Result<usize, Full> {
+        let upper = self.ip.saturating_add(IPV6_HEADER);
+        let length = self.out.len().checked_sub(upper).ok_or(Full)?;
+        let length = u16::try_from(length).map_err(|_| Full)?.to_be_bytes();
+        self.out.patch(self.ip.saturating_add(4), &length)?;
+        let (next_header, field) = match self.layer {
+            Layer::Icmp6 => (ICMP6, 2_usize),
+            Layer::Udp { .. } => {
+                self.out.patch(upper.saturating_add(4), &length)?;
+                (UDP, 6)
+            }
+        };
+        let message = self.out.written().get(upper..).ok_or(Full)?;
+        let sum = upper_layer(self.envelope.source, self.envelope.destination, next_header, message);
+        // A UDP checksum of zero would mean "none", which IPv6 forbids: it is sent as ffff (RFC 8200 §8.1).
+        let sum = if sum == 0 && next_header == UDP { 0xffff } else { sum };
+        self.out.patch(upper.saturating_add(field), &sum.to_be_bytes())?;
+        Ok(self.out.len())
+    }
+}
