@@ -150,7 +150,16 @@ impl Capture {
         // Checksums that a guest left to its (virtual) hardware are no fault.
         let output = Command::new("tshark")
             .args(["-n", "-o", "udp.check_checksum:FALSE", "-T", "fields"])
-            .args(["-e", "frame.number", "-e", "_ws.malformed", "-e", "_ws.expert.message", "-e", "_ws.expert.severity"])
+            .args([
+                "-e",
+                "frame.number",
+                "-e",
+                "_ws.malformed",
+                "-e",
+                "_ws.expert.message",
+                "-e",
+                "_ws.expert.severity",
+            ])
             .arg("-r")
             .arg(&self.file)
             .env("HOME", self.file.parent().expect("a directory"))
@@ -166,7 +175,10 @@ impl Capture {
             assert_eq!(malformed, Some(""), "{name}: frame {line}");
             // 0x00600000 is warning, 0x00800000 error.
             let severity = severity.unwrap_or("");
-            assert!(!severity.contains("8388608") && !severity.contains("6291456"), "{name}: {message:?}: frame {line}");
+            assert!(
+                !severity.contains("8388608") && !severity.contains("6291456"),
+                "{name}: {message:?}: frame {line}"
+            );
         }
     }
 }
@@ -210,6 +222,18 @@ impl<'h> Guest<'h> {
     /// The text of a file of the guest; empty when there is none.
     pub(crate) fn read(&self, file: &str) -> String {
         fs::read_to_string(self.path(file)).unwrap_or_default()
+    }
+
+    /// Lets every user read the guest's directory `name`, whatever the umask is.
+    pub(crate) fn open_to_all(&self, name: &str) {
+        let done = Command::new("chmod").args(["-R", "a+rX"]).arg(self.path(name)).status();
+        assert!(done.expect("chmod").success());
+    }
+
+    /// A second device, lan0, that a guest may give a delegated prefix to; its other end is up.
+    pub(crate) fn add_lan(&self) {
+        self.run("ip", &["link", "add", "lan0", "type", "veth", "peer", "name", "lan1"]);
+        self.run("ip", &["link", "set", "lan1", "up"]);
     }
 
     /// Seconds since the guest was last told to come up, rounded up: what lifetimes may have lost.
@@ -281,9 +305,20 @@ impl Client {
     pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_so() {
-            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}\n{}: {}", self.name, self.log());
+            assert!(
+                Instant::now() < deadline,
+                "{what}: not within {PATIENCE:?}\n{}: {}",
+                self.name,
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Waits until the client ends by itself.
+    pub(crate) fn wait_for_end(mut self) {
+        let child = &mut self.process.0;
+        wait_until(&format!("{} ends", self.name), PATIENCE, || child.try_wait().expect("a child").is_some());
     }
 
     /// Ends the client with a signal and waits for it.

@@ -2,6 +2,7 @@
 
 /// A network as its guests see it.
 pub(crate) struct Network {
+    pub(crate) router_mac: &'static str,
     pub(crate) router: &'static str,
     /// Seconds.
     pub(crate) router_lifetime: u64,
@@ -22,6 +23,7 @@ pub(crate) struct Network {
 
 pub(crate) const SLAAC: Network = Network {
     // EUI-64 of fa:16:3e:c3:17:b4 (RFC 4291 appendix A).
+    router_mac: "fa:16:3e:c3:17:b4",
     router: "fe80::f816:3eff:fec3:17b4",
     router_lifetime: 1800,
     preference: "medium",
@@ -36,6 +38,7 @@ pub(crate) const SLAAC: Network = Network {
 };
 
 pub(crate) const STATELESS: Network = Network {
+    router_mac: "fa:16:3e:c1:bc:52",
     router: "fe80::f816:3eff:fec1:bc52",
     router_lifetime: 1700,
     preference: "low",
@@ -50,6 +53,7 @@ pub(crate) const STATELESS: Network = Network {
 };
 
 pub(crate) const STATEFUL: Network = Network {
+    router_mac: "fa:16:3e:77:e5:a0",
     router: "fe80::1",
     router_lifetime: 1600,
     preference: "high",
@@ -64,6 +68,7 @@ pub(crate) const STATEFUL: Network = Network {
 };
 
 pub(crate) const BRIEF: Network = Network {
+    router_mac: "fa:16:3e:77:e5:a1",
     router: "fe80::1",
     router_lifetime: 1500,
     preference: "medium",
@@ -101,22 +106,37 @@ pub(crate) const STATELESS_PORT: Port = Port {
 };
 
 pub(crate) const STATEFUL_PORT: Port = Port {
-    mac: "fa:16:3e:22:38:6b",
+    mac: "fa:16:3e:31:38:6b",
     network: &STATEFUL,
     addresses: &["2001:db8:cafe:1::4", "2001:db8:cafe:1::1004"],
     prefixes: &["2001:db8:face:2ff2::/64", "2001:db8:face:3000::/60"],
 };
 
 pub(crate) const CLONE_PORT: Port = Port {
-    mac: "fa:16:3e:22:38:6c",
+    mac: "fa:16:3e:31:38:6c",
     network: &STATEFUL,
     addresses: &["2001:db8:cafe:1::5"],
     prefixes: &["2001:db8:face:4000::/60"],
 };
 
-pub(crate) const BRIEF_PORT: Port = Port {
-    mac: "fa:16:3e:22:38:7b",
-    network: &BRIEF,
-    addresses: &["2001:db8:cafe:3::4"],
-    prefixes: &["2001:db8:face:5000::/60"],
-};
+/// One for each client that renews.
+pub(crate) const BRIEF_PORTS: [Port; 3] = [
+    Port {
+        mac: "fa:16:3e:31:38:7b",
+        network: &BRIEF,
+        addresses: &["2001:db8:cafe:3::4"],
+        prefixes: &["2001:db8:face:5000::/60"],
+    },
+    Port {
+        mac: "fa:16:3e:31:38:7c",
+        network: &BRIEF,
+        addresses: &["2001:db8:cafe:3::5"],
+        prefixes: &["2001:db8:face:5010::/60"],
+    },
+    Port {
+        mac: "fa:16:3e:31:38:7d",
+        network: &BRIEF,
+        addresses: &["2001:db8:cafe:3::6"],
+        prefixes: &["2001:db8:face:5020::/60"],
+    },
+];

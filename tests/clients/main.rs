@@ -11,7 +11,13 @@ mod namespace;
 mod support;
 
 mod dhclient;
+mod dhcpcd;
+mod events;
 mod house;
 mod kernel;
 mod leases;
+mod life;
+mod networkd;
+mod rdisc6;
 mod state;
+mod strangers;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::house::{Guest, PATIENCE};
-use crate::leases::Network;
 
 /// A global address of a device.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +17,15 @@ pub(crate) struct Address {
     pub(crate) preferred: u64,
     /// Seconds that are left.
     pub(crate) valid: u64,
+}
+
+/// Who counts the seconds of a route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lifetimes {
+    /// The kernel, which shows what is left.
+    OfTheKernel,
+    /// The program that set the route and will take it away.
+    OfTheProgram,
 }
 
 impl Guest<'_> {
@@ -45,22 +53,31 @@ impl Guest<'_> {
     }
 
     /// Waits until eth0 has the port's addresses, with this prefix length, and no others; then asserts that each has
-    /// the lifetimes of its network less what has passed since the guest came up.
+    /// the lifetimes of its network less what has passed since the guest was made.
     pub(crate) fn assert_addresses(&self, length: u64) {
         self.assert_these_addresses(self.port.addresses, length);
     }
 
     /// As [`assert_addresses`](Self::assert_addresses), with other addresses.
     pub(crate) fn assert_these_addresses(&self, expected: &[&str], length: u64) {
+        self.assert_device("eth0", expected, length);
+    }
+
+    /// As [`assert_addresses`](Self::assert_addresses), for addresses of delegated prefixes on lan0.
+    pub(crate) fn assert_lan(&self, expected: &[&str]) {
+        self.assert_device("lan0", expected, 64);
+    }
+
+    fn assert_device(&self, device: &str, expected: &[&str], length: u64) {
         let wanted: BTreeSet<(Ipv6Addr, u64)> =
             expected.iter().map(|text| (text.parse().expect("an address"), length)).collect();
         let deadline = Instant::now() + PATIENCE;
         let found = loop {
-            let found = self.addresses("eth0");
+            let found = self.addresses(device);
             if found.iter().map(|a| (a.address, a.length)).collect::<BTreeSet<_>>() == wanted {
                 break found;
             }
-            assert!(Instant::now() < deadline, "expected {wanted:?}, found {found:?}");
+            assert!(Instant::now() < deadline, "{device}: expected {wanted:?}, found {found:?}");
             std::thread::sleep(Duration::from_millis(50));
         };
         for address in found {
@@ -85,7 +102,9 @@ impl Guest<'_> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let routes = self.routes();
-            if let Some(route) = routes.iter().find(|route| route["dst"] == destination && route["dev"] == "eth0") {
+            if let Some(route) =
+                routes.iter().find(|route| route["dst"] == destination && route["dev"] == "eth0")
+            {
                 return route.clone();
             }
             assert!(Instant::now() < deadline, "no route to {destination}: {routes:#?}");
@@ -93,22 +112,54 @@ impl Guest<'_> {
         }
     }
 
-    /// Asserts what a kernel makes of the network's Router Advertisement, beside addresses.
-    pub(crate) fn assert_router(&self) {
-        let network: &Network = self.port.network;
-        self.assert_route("default", network.preference, network.router_lifetime);
-        if let Some((destination, preference, lifetime)) = network.route {
-            self.assert_route(destination, preference, lifetime);
-        }
-        assert_eq!(self.inner.conf("mtu"), network.mtu, "the link's MTU");
+    /// Asserts what Linux, or a program in its place, makes of the network's Router Advertisement beside addresses: the
+    /// default route with its preference and the link's MTU, the on-link prefix, and nothing else of the router's but
+    /// what [`assert_more_specific_route`](Self::assert_more_specific_route) asserts.
+    pub(crate) fn assert_router(&self, lifetimes: Lifetimes) {
+        let network = self.port.network;
+        let default = self.assert_route("default", network.preference, network.router_lifetime, lifetimes);
+        let mtu =
+            default["metrics"].as_array().and_then(|list| list.iter().find_map(|one| one["mtu"].as_u64()));
+        assert_eq!(mtu.map(|mtu| mtu.to_string()).as_deref(), Some(network.mtu), "{default}");
+        let on_link = self.route(network.prefix);
+        assert!(on_link["gateway"].is_null(), "{on_link}");
+        let routers = self.routes().into_iter().filter(|route| route["dst"] == "default").count();
+        assert_eq!(routers, 1, "default routes");
     }
 
-    /// Asserts a route by the network's router.
-    pub(crate) fn assert_route(&self, destination: &str, preference: &str, lifetime: u64) {
+    /// Asserts the route of RFC 4191.
+    pub(crate) fn assert_more_specific_route(&self) {
+        let (destination, preference, lifetime) = self.port.network.route.expect("a network with a route");
+        self.assert_route(destination, preference, lifetime, Lifetimes::OfTheKernel);
+    }
+
+    fn assert_route(
+        &self,
+        destination: &str,
+        preference: &str,
+        lifetime: u64,
+        lifetimes: Lifetimes,
+    ) -> Value {
         let route = self.route(destination);
         assert_eq!(route["gateway"], self.port.network.router, "{route}");
         assert_eq!(route["protocol"], "ra", "{route}");
         assert_eq!(route["pref"], preference, "{route}");
-        self.assert_left(destination, route["expires"].as_u64().unwrap_or(u64::MAX), lifetime);
+        match lifetimes {
+            Lifetimes::OfTheKernel => {
+                self.assert_left(destination, route["expires"].as_u64().unwrap_or(u64::MAX), lifetime);
+            }
+            Lifetimes::OfTheProgram => assert!(route["expires"].is_null(), "{route}"),
+        }
+        route
+    }
+
+    /// Asserts that the router answers a Neighbor Solicitation and a ping of the guest's kernel.
+    pub(crate) fn assert_router_answers(&self) {
+        let router = format!("{}%eth0", self.port.network.router);
+        self.run("ping", &["-6", "-n", "-c", "1", "-W", "5", &router]);
+        let neighbors = self.ip("neigh show dev eth0");
+        let list = neighbors.as_array().expect("a list");
+        let router = list.iter().find(|one| one["dst"] == self.port.network.router).expect("the router");
+        assert_eq!(router["lladdr"], self.port.network.router_mac, "{router}");
     }
 }
