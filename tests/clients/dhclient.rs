@@ -8,7 +8,7 @@ use crate::state::Lifetimes;
 const LEASES: &str = "lib/dhcp/dhclient6.leases";
 
 /// Brings eth0 up and starts dhclient on it with `flags`.
-pub(crate) fn start(guest: &Guest<'_>, flags: &[&str]) -> Client {
+pub(crate) fn start(guest: &Guest, flags: &[&str]) -> Client {
     need("dhclient", "isc-dhcp-client");
     guest.record_events("etc/dhcp/dhclient-exit-hooks.d/record");
     guest.up();
@@ -17,14 +17,14 @@ pub(crate) fn start(guest: &Guest<'_>, flags: &[&str]) -> Client {
 }
 
 /// Asserts what is the same in every mode: the RA as the kernel took it, and the resolver.
-fn assert_link(guest: &Guest<'_>) {
+fn assert_link(guest: &Guest) {
     guest.assert_router(Lifetimes::OfTheKernel);
     guest.assert_more_specific_route();
     assert_resolver(guest);
 }
 
 /// The lines of the lease file that start so, without that start and their semicolon.
-fn leased(guest: &Guest<'_>, start: &str) -> Vec<String> {
+fn leased(guest: &Guest, start: &str) -> Vec<String> {
     let text = guest.read(LEASES);
     // The last lease stands for what is held now.
     let last = text.rfind("lease6 {").map_or("", |place| &text[place..]);
@@ -33,7 +33,7 @@ fn leased(guest: &Guest<'_>, start: &str) -> Vec<String> {
 }
 
 /// Asserts the leases that dhclient wrote down: these addresses and prefixes with the network's lifetimes and timers.
-fn assert_leased(guest: &Guest<'_>, addresses: &[&str], prefixes: &[&str], timers: [&str; 2]) {
+fn assert_leased(guest: &Guest, addresses: &[&str], prefixes: &[&str], timers: [&str; 2]) {
     assert_eq!(leased(guest, "iaaddr "), addresses);
     assert_eq!(leased(guest, "iaprefix "), prefixes);
     let network = guest.port.network;

@@ -7,7 +7,7 @@ use crate::leases::{SLAAC_PORT, STATEFUL_PORT, STATELESS_PORT};
 use crate::state::Lifetimes;
 
 /// Starts dhcpcd on eth0, and on lan0 where there is one, with lines after Debian's configuration.
-pub(crate) fn start(guest: &Guest<'_>, lines: &str) -> Client {
+pub(crate) fn start(guest: &Guest, lines: &str) -> Client {
     need("dhcpcd", "dhcpcd-base");
     guest.record_events("etc/dhcpcd.exit-hook");
     let debian = guest.read("etc/dhcpcd.conf");
@@ -18,7 +18,7 @@ pub(crate) fn start(guest: &Guest<'_>, lines: &str) -> Client {
 }
 
 /// Asserts the Router Advertisement as the hook was told it, and what the resolver and the routes became of it. `flags` has M or O, then `h` or `l` where the router's preference is not medium.
-fn assert_advertised(guest: &Guest<'_>, client: &Client, flags: &str) {
+fn assert_advertised(guest: &Guest, client: &Client, flags: &str) {
     let network = guest.port.network;
     let event = &guest.wait_for_events(client, "ROUTERADVERT", 1)[0];
     let says = |name: &str| variable(event, &format!("nd1_{name}"));
@@ -72,7 +72,7 @@ fn stateless_gives_the_address_of_the_mac_and_information() {
 }
 
 /// Asserts what the hook was told of the leases.
-fn assert_bound(event: &Event, guest: &Guest<'_>) {
+fn assert_bound(event: &Event, guest: &Guest) {
     let network = guest.port.network;
     let says = |name: &str| variable(event, &format!("new_dhcp6_{name}"));
     for (number, address) in (1..).zip(guest.port.addresses) {

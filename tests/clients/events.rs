@@ -13,7 +13,7 @@ env > \"/run/event-$$\"
 mv \"/run/event-$$\" \"/run/events/$(printf %04d \"$n\")\"
 ";
 
-impl Guest<'_> {
+impl Guest {
     /// Sets the hook at a path of the guest.
     pub(crate) fn record_events(&self, hook: &str) {
         self.write(hook, HOOK);
@@ -51,7 +51,7 @@ pub(crate) fn variables<'e>(events: &'e [Event], name: &str) -> Vec<&'e str> {
 }
 
 /// Asserts that a resolv.conf has exactly the network's servers and search list, whether names end in a dot or not.
-pub(crate) fn assert_resolver(guest: &Guest<'_>) {
+pub(crate) fn assert_resolver(guest: &Guest) {
     let text = guest.read("etc/resolv.conf");
     let words = |key: &str| -> Vec<String> {
         let lines = text.lines().filter_map(|line| line.strip_prefix(key));

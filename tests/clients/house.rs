@@ -99,17 +99,17 @@ impl House {
     }
 
     /// A guest whose eth0 is down, plugged into the bridge's port `tap`, which is attached and captured.
-    pub(crate) fn guest(&self, tap: &str, port: &'static Port) -> Guest<'_> {
+    pub(crate) fn guest(&self, tap: &str, port: &'static Port) -> Guest {
         self.guest_with_mac(tap, port.mac, port)
     }
 
     /// As [`guest`](Self::guest), with another MAC than the port's.
-    pub(crate) fn guest_with_mac(&self, tap: &str, mac: &str, port: &'static Port) -> Guest<'_> {
+    pub(crate) fn guest_with_mac(&self, tap: &str, mac: &str, port: &'static Port) -> Guest {
         let inner = self.lan.plug(tap, mac);
         self.daemon().wait_for_log(&format!("device={tap} "));
         let file = captures().join(format!("{}-{tap}.pcap", self.name));
         self.captures.borrow_mut().push(Capture::start(tap, file));
-        Guest::new(self, inner, self.home.path().join(tap), mac, port)
+        Guest::new(inner, self.home.path().join(tap), mac, port)
     }
 
     fn close(self) {
@@ -184,8 +184,7 @@ impl Capture {
 }
 
 /// A guest of a [`House`].
-pub(crate) struct Guest<'h> {
-    pub(crate) house: &'h House,
+pub(crate) struct Guest {
     pub(crate) inner: netns::Guest,
     pub(crate) port: &'static Port,
     mac: String,
@@ -194,14 +193,14 @@ pub(crate) struct Guest<'h> {
     started: Instant,
 }
 
-impl<'h> Guest<'h> {
-    fn new(house: &'h House, inner: netns::Guest, home: PathBuf, mac: &str, port: &'static Port) -> Self {
+impl Guest {
+    fn new(inner: netns::Guest, home: PathBuf, mac: &str, port: &'static Port) -> Self {
         for directory in ["run/events", "lib/dhcp", "lib/dhcpcd"] {
             fs::create_dir_all(home.join(directory)).expect("the guest's directories");
         }
         // What cannot be read (without root) is of no use to the clients either.
         let _ = Command::new("cp").args(["-a", "/etc"]).arg(home.join("etc")).stderr(Stdio::null()).status();
-        let guest = Self { house, inner, port, mac: mac.to_owned(), home, started: Instant::now() };
+        let guest = Self { inner, port, mac: mac.to_owned(), home, started: Instant::now() };
         guest.write("etc/resolv.conf", "");
         guest.write("etc/machine-id", "5a7f3d526c9b4a7e9d4f0d7e6c1b2a33\n");
         guest.inner.set_conf("accept_ra_rt_info_max_plen", "128");

@@ -6,7 +6,7 @@ use crate::state::Lifetimes;
 use crate::support::netns::wait_until;
 
 /// Everything of the Router Advertisement that Linux uses, beside addresses.
-fn assert_advertised(guest: &Guest<'_>) {
+fn assert_advertised(guest: &Guest) {
     guest.assert_router(Lifetimes::OfTheKernel);
     guest.assert_more_specific_route();
     assert_eq!(guest.inner.conf("mtu"), guest.port.network.mtu);

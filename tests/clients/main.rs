@@ -19,5 +19,6 @@ mod leases;
 mod life;
 mod networkd;
 mod rdisc6;
+mod recorded;
 mod state;
 mod strangers;

@@ -10,7 +10,7 @@ use crate::state::Lifetimes;
 const STATE: &str = "run/systemd/netif/links/2";
 
 /// Starts networkd on eth0, and on lan0 where there is one.
-pub(crate) fn start(guest: &Guest<'_>) -> Client {
+pub(crate) fn start(guest: &Guest) -> Client {
     need("systemd-networkd", "systemd");
     assert_eq!(guest.inner.nic.index, 2);
     guest.write(
@@ -29,7 +29,7 @@ pub(crate) fn start(guest: &Guest<'_>) -> Client {
 }
 
 /// A line of networkd's record of eth0.
-pub(crate) fn state(guest: &Guest<'_>, key: &str) -> String {
+pub(crate) fn state(guest: &Guest, key: &str) -> String {
     let text = guest.read(STATE);
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     line.unwrap_or_default().to_owned()
@@ -37,7 +37,7 @@ pub(crate) fn state(guest: &Guest<'_>, key: &str) -> String {
 
 /// Waits until networkd calls eth0 configured, then asserts the routes, and what the resolver is told: the servers and
 /// domains of DHCPv6, where `leased`, in their order, and then those of the Router Advertisement in any.
-fn assert_configured(guest: &Guest<'_>, client: &Client, leased: bool) {
+fn assert_configured(guest: &Guest, client: &Client, leased: bool) {
     let network = guest.port.network;
     client.wait_until("configured", || state(guest, "ADMIN_STATE") == "configured");
     guest.assert_router(Lifetimes::OfTheKernel);

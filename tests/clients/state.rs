@@ -28,7 +28,7 @@ pub(crate) enum Lifetimes {
     OfTheProgram,
 }
 
-impl Guest<'_> {
+impl Guest {
     fn ip(&self, arguments: &str) -> Value {
         let words: Vec<&str> = ["-j", "-6"].into_iter().chain(arguments.split(' ')).collect();
         let text = self.run("ip", &words);

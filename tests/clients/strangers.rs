@@ -1,10 +1,12 @@
-//! Who is not in the lease table, or not where it says, gets nothing at all.
+//! Who is not in the lease table, or not where it says, gets nothing at all: not on another tap, not in another VLAN.
+
+use serde_json::Value;
 
 use crate::house::{Guest, House, house, need};
 use crate::leases::{Port, STATEFUL, STATEFUL_PORT};
 
 /// Runs dhclient and rdisc6 for a few seconds: nothing must come back, and `reason` must be counted.
-fn assert_ignored(house: &House, guest: &Guest<'_>, reason: &str) {
+fn assert_ignored(house: &House, guest: &Guest, reason: &str) {
     need("dhclient", "isc-dhcp-client");
     need("rdisc6", "ndisc6");
     guest.record_events("etc/dhcp/dhclient-exit-hooks.d/record");
@@ -57,3 +59,53 @@ fn a_known_mac_on_another_tap_gets_nothing() {
         assert_ignored(house, &guest, "wrong-device");
     });
 }
+
+/// This machine's kernel may have no VLAN devices, so the guest's frames are tagged by `frontdesk probe`.
+#[test]
+fn a_tagged_guest_is_served_inside_its_vlan_only() {
+    house("strangers::a_tagged_guest_is_served_inside_its_vlan_only", |house| {
+        let guest = house.guest("tap0", &TAGGED_PORT);
+        guest.up();
+        let ask = |more: &[&str]| {
+            let fixed = [
+                "probe",
+                "eth0",
+                "--what",
+                "ra",
+                "--what",
+                "stateful",
+                "--what",
+                "pd",
+                "--json",
+                "--timeout",
+            ];
+            guest.try_run(env!("CARGO_BIN_EXE_frontdesk"), &[&fixed, more].concat())
+        };
+        let inside = ask(&["10", "--vlan", "101"]);
+        let report: Value = serde_json::from_slice(&inside.stdout).expect("JSON");
+        assert_eq!(
+            (inside.status.code(), &report["faults"]),
+            (Some(0), &Value::Array(Vec::new())),
+            "{report:#}"
+        );
+        assert_eq!(report["routers"][0]["router"], "fe80::1");
+        let associations = report["lease"]["associations"].as_array().expect("associations");
+        let texts: Vec<String> = associations.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 2, "{texts:?}");
+        assert!(
+            texts[0].contains("\"2001:db8:cafe:4::4\"") && texts[1].contains("\"2001:db8:face:6000::\""),
+            "{texts:?}"
+        );
+        for outside in [&["1"][..], &["1", "--vlan", "102"]] {
+            assert_eq!(ask(outside).status.code(), Some(1), "{outside:?}");
+        }
+        assert!(house.count("unknown-mac") >= 2);
+    });
+}
+
+const TAGGED_PORT: Port = Port {
+    mac: "fa:16:3e:31:38:9b",
+    network: &STATEFUL,
+    addresses: &["2001:db8:cafe:4::4"],
+    prefixes: &["2001:db8:face:6000::/60"],
+};
