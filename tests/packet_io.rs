@@ -93,6 +93,7 @@ impl Responder for Recorder {
         self.0.send(seen(&frame)).ok()?;
         None
     }
+    fn quarantined(&mut self) {}
     fn timeout(&mut self, _: Instant, _: &mut [u8]) -> Option<(u32, usize)> {
         None
     }

@@ -35,7 +35,6 @@ impl Counters<'_> {
             ("ring-drops", self.ring_drops),
             ("foreign-tag", report.foreign_tag),
             ("engine-panics", report.panics),
-            ("quarantined-frames", report.quarantined),
         ];
         let happened = sometimes.into_iter().chain(report.counts.iter().copied()).filter(|(_, n)| *n != 0);
         always.into_iter().chain(happened).collect()

@@ -46,6 +46,8 @@ impl Responder for Bare {
         Some(length)
     }
 
+    fn quarantined(&mut self) {}
+
     fn timeout(&mut self, _now: Instant, _out: &mut [u8]) -> Option<(u32, usize)> {
         None
     }

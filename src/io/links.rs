@@ -96,7 +96,10 @@ impl Links {
                     return Ok(LinkEvent::Gone(message.header.index));
                 }
                 // ENOBUFS: the kernel had more to tell than the socket could hold.
-                NetlinkPayload::Overrun(_) => self.stale = true,
+                NetlinkPayload::Overrun(_) => {
+                    tracing::info!("netlink notifications were lost: all devices are listed again");
+                    self.stale = true;
+                }
                 _ => {}
             }
         }

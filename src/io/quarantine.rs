@@ -40,20 +40,18 @@ pub(super) struct Guarded<R> {
     timers_from: Instant,
     /// Panics caught.
     pub(super) panics: u64,
-    /// Frames of quarantined senders that were not looked at.
-    pub(super) ignored: u64,
 }
 
 impl<R: Responder> Guarded<R> {
     pub(super) fn new(responder: R) -> Self {
         let (silent, order) = (HashSet::new(), VecDeque::new());
-        Self { responder, silent, order, timers_from: Instant::default(), panics: 0, ignored: 0 }
+        Self { responder, silent, order, timers_from: Instant::default(), panics: 0 }
     }
 
     /// As [`Responder::frame`]; `None` too for a quarantined sender.
     pub(super) fn frame(&mut self, now: Instant, frame: RxFrame<'_>, out: &mut [u8]) -> Option<usize> {
         if !self.silent.is_empty() && self.silent.contains(&sender(&frame)) {
-            self.ignored += 1;
+            self.responder.quarantined();
             return None;
         }
         let responder = &mut self.responder;
@@ -115,7 +113,10 @@ mod tests {
     use crate::lease::LeaseTable;
 
     /// Panics at frames whose last octet is 0xff, and at its timers.
-    struct Fragile;
+    #[derive(Default)]
+    struct Fragile {
+        ignored: u64,
+    }
 
     impl Responder for Fragile {
         fn attach(&mut self, _: u32, _: &str, _: MacAddr, _: Instant) {}
@@ -124,6 +125,9 @@ mod tests {
         fn frame(&mut self, _: Instant, frame: RxFrame<'_>, _: &mut [u8]) -> Option<usize> {
             assert_ne!(frame.octets.last(), Some(&0xff), "the bug");
             Some(1)
+        }
+        fn quarantined(&mut self) {
+            self.ignored += 1;
         }
         fn timeout(&mut self, now: Instant, _: &mut [u8]) -> Option<(u32, usize)> {
             panic!("the other bug, at {now:?}");
@@ -151,17 +155,17 @@ mod tests {
 
     #[test]
     fn a_panic_silences_its_sender_and_nobody_else() {
-        let mut guarded = Guarded::new(Fragile);
+        let mut guarded = Guarded::new(Fragile::default());
         assert_eq!(from_mac(&mut guarded, 1, 0), Some(1));
         assert_eq!(from_mac(&mut guarded, 1, 0xff), None);
         assert_eq!(from_mac(&mut guarded, 1, 0), None);
         assert_eq!(from_mac(&mut guarded, 2, 0), Some(1));
-        assert_eq!((guarded.panics, guarded.ignored), (1, 1));
+        assert_eq!((guarded.panics, guarded.responder.ignored), (1, 1));
     }
 
     #[test]
     fn the_oldest_sender_makes_room() {
-        let mut guarded = Guarded::new(Fragile);
+        let mut guarded = Guarded::new(Fragile::default());
         let senders = u16::try_from(MAX_QUARANTINED).expect("small");
         (0..=senders).for_each(|mac| assert_eq!(from_mac(&mut guarded, mac, 0xff), None));
         assert_eq!(guarded.silent.len(), MAX_QUARANTINED);
@@ -172,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_a_timer_pauses_timers() {
-        let mut guarded = Guarded::new(Fragile);
+        let mut guarded = Guarded::new(Fragile::default());
         assert_eq!(guarded.timeout(Instant(5), &mut []), None);
         assert_eq!(guarded.next_timeout(), Some(Instant(5).plus(TIMER_PAUSE)));
         assert_eq!(guarded.timeout(Instant(6), &mut []), None);

@@ -31,6 +31,8 @@ pub trait Responder: Send + 'static {
     fn publish(&mut self, table: Arc<LeaseTable>, now: Instant);
     /// Answers one frame into `out`: the octets of the answer, or `None` for silence.
     fn frame(&mut self, now: Instant, frame: RxFrame<'_>, out: &mut [u8]) -> Option<usize>;
+    /// Counts a frame that is not shown to it, because its sender had made it panic.
+    fn quarantined(&mut self);
     /// Writes the next frame that is due by itself into `out`: its device and its octets.
     fn timeout(&mut self, now: Instant, out: &mut [u8]) -> Option<(u32, usize)>;
     /// When [`timeout`](Self::timeout) will have something; `None` for never.
@@ -57,6 +59,10 @@ impl Responder for Engine {
             Verdict::Answer { length, .. } => Some(length),
             Verdict::Pass | Verdict::Drop(_) => None,
         }
+    }
+
+    fn quarantined(&mut self) {
+        Self::quarantined(self);
     }
 
     fn timeout(&mut self, now: Instant, out: &mut [u8]) -> Option<(u32, usize)> {
@@ -87,8 +93,6 @@ pub struct Report {
     pub foreign_tag: u64,
     /// Panics of the responder that were caught.
     pub panics: u64,
-    /// Frames of senders that had caused one.
-    pub quarantined: u64,
     /// Processor time of the packet thread.
     pub processor: Duration,
 }
@@ -374,7 +378,6 @@ impl<R: Responder> Loop<R> {
             unsent: self.sent.lost,
             foreign_tag: self.foreign_tag,
             panics: self.desk.panics,
-            quarantined: self.desk.ignored,
             processor: thread_time(),
         }
     }

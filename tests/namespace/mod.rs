@@ -3,6 +3,8 @@
 
 #![allow(dead_code)] // each test program uses its own part
 
+pub(crate) mod daemon;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};

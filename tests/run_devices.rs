@@ -1,0 +1,193 @@
+//! `frontdesk run` follows the devices of its machine.
+
+mod namespace;
+
+use std::time::Duration;
+
+use namespace::daemon::{Daemon, argument, file, leases};
+use namespace::{cable, index, injector, ip, quiet, sh};
+
+/// A Router Solicitation without options from the guest with number 0 of `leases`.
+fn solicitation() -> Vec<u8> {
+    let from = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0xf8, 0x16, 0x3e, 0xff, 0xfe, 0, 0, 0];
+    let to = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+    let mut frame = Vec::new();
+    etherparse::PacketBuilder::ethernet2([0xfa, 0x16, 0x3e, 0, 0, 0], [0x33, 0x33, 0, 0, 0, 2])
+        .ipv6(from, to, 255)
+        .icmpv6_raw(133, 0, [0; 4])
+        .write(&mut frame, &[])
+        .expect("room");
+    frame
+}
+
+fn started(attach: &str, ports: u32) -> Daemon {
+    let leases = file("leases.toml", &leases(ports));
+    let daemon = Daemon::start(&["--leases", argument(&leases), "--attach", attach]);
+    daemon.wait_for_log("started");
+    daemon
+}
+
+#[test]
+fn devices_that_match_are_attached_while_they_exist() {
+    namespace::run("devices_that_match_are_attached_while_they_exist", || {
+        cable("tap0", "guest0");
+        let daemon = started("tap*,nic7", 1);
+        daemon.wait_for_counter("devices", 1);
+        let (_, guest) = cable("tap1", "guest1");
+        daemon.wait_for_counter("devices", 2);
+        injector(guest).send(&[&solicitation()]);
+        daemon.wait_for_counter("frames-received", 1);
+
+        ip("link del tap1");
+        daemon.wait_for_counter("devices", 1);
+        let (_, guest) = cable("tap1", "guest1");
+        daemon.wait_for_counter("devices", 2);
+        injector(guest).send(&[&solicitation()]);
+        daemon.wait_for_counter("frames-received", 2);
+    });
+}
+
+#[test]
+fn a_renamed_device_is_judged_by_its_new_name() {
+    namespace::run("a_renamed_device_is_judged_by_its_new_name", || {
+        cable("tap0", "guest0");
+        let daemon = started("tap*,nic7", 1);
+        daemon.wait_for_counter("devices", 1);
+        let rename = |from: &str, to: &str| {
+            for step in [format!("{from} down"), format!("{from} name {to}"), format!("{to} up")] {
+                ip(&format!("link set {step}"));
+            }
+        };
+        rename("tap0", "nic7");
+        daemon.wait_for_log("changed its name or MAC");
+        daemon.wait_for_counter("devices", 1);
+        rename("nic7", "other");
+        daemon.wait_for_counter("devices", 0);
+        rename("other", "tap5");
+        daemon.wait_for_counter("devices", 1);
+        injector(index("guest0")).send(&[&solicitation()]);
+        daemon.wait_for_counter("frames-received", 1);
+    });
+}
+
+#[test]
+fn a_device_that_is_down_is_attached_and_served_when_it_comes_up() {
+    namespace::run("a_device_that_is_down_is_attached_and_served_when_it_comes_up", || {
+        ip("link add tap0 type veth peer name guest0");
+        quiet("tap0");
+        quiet("guest0");
+        let daemon = started("tap0", 1);
+        daemon.wait_for_counter("devices", 1);
+        ip("link set tap0 up");
+        ip("link set guest0 up");
+        injector(index("guest0")).send(&[&solicitation()]);
+        daemon.wait_for_counter("frames-received", 1);
+    });
+}
+
+#[test]
+fn another_device_of_the_same_number_is_attached_anew() {
+    namespace::run("another_device_of_the_same_number_is_attached_anew", || {
+        let make = || {
+            ip("link add tap0 index 77 type veth peer name guest0");
+            for end in ["tap0", "guest0"] {
+                quiet(end);
+                ip(&format!("link set {end} up"));
+            }
+        };
+        make();
+        let daemon = started("tap0", 1);
+        daemon.wait_for_counter("devices", 1);
+        // Stopped, so that it hears of both at once.
+        daemon.signal("STOP");
+        ip("link del tap0");
+        make();
+        daemon.signal("CONT");
+        daemon.wait_for_logs(" attached", 2);
+        injector(index("guest0")).send(&[&solicitation()]);
+        daemon.wait_for_counter("frames-received", 1);
+    });
+}
+
+#[test]
+fn lost_notifications_are_made_up_for() {
+    const DEVICES: u32 = 150;
+    namespace::run("lost_notifications_are_made_up_for", || {
+        cable("tap9999", "guest9999");
+        let daemon = started("tap*", 1);
+        daemon.wait_for_counter("devices", 1);
+        daemon.signal("STOP");
+        ip("link del tap9999");
+        let lines: String = (0..DEVICES)
+            .map(|n| {
+                format!(
+                    "link add tap{n} type veth peer name guest{n}\nlink set tap{n} up\nlink set guest{n} up\n"
+                )
+            })
+            .collect();
+        let batch = file("batch", &lines);
+        ip(&format!("-batch {}", argument(&batch)));
+        daemon.signal("CONT");
+        daemon.wait_for_log("notifications were lost");
+        daemon.wait_for_counter("devices", u64::from(DEVICES));
+    });
+}
+
+#[test]
+fn what_is_no_ethernet_is_left_alone() {
+    namespace::run("what_is_no_ethernet_is_left_alone", || {
+        cable("tap0", "guest0");
+        let daemon = started("*", 1);
+        daemon.wait_for_log("it is no Ethernet device");
+        daemon.wait_for_counter("devices", 2);
+    });
+}
+
+#[test]
+fn a_bridge_and_its_port_together_are_warned_of() {
+    namespace::run("a_bridge_and_its_port_together_are_warned_of", || {
+        cable("tap0", "guest0");
+        ip("link add br0 type bridge");
+        quiet("br0");
+        let daemon = started("br0", 1);
+        daemon.wait_for_counter("devices", 1);
+        ip("link set tap0 master br0");
+        let both = started("br0,tap0", 1);
+        both.wait_for_log("both a bridge and its port are attached");
+        assert!(!daemon.log().iter().any(|line| line.contains("both a bridge")));
+    });
+}
+
+#[test]
+fn patterns_without_a_device_are_told_once_and_wait() {
+    namespace::run("patterns_without_a_device_are_told_once_and_wait", || {
+        let daemon = started("tap*", 1);
+        daemon.wait_for_log("no device matches now");
+        cable("tap0", "guest0");
+        daemon.wait_for_counter("devices", 1);
+    });
+}
+
+#[test]
+fn a_thousand_ports_on_a_hundred_devices_stay_below_32_mib() {
+    namespace::run("a_thousand_ports_on_a_hundred_devices_stay_below_32_mib", || {
+        let daemon = started("tap*", 1000);
+        // One by one, as guests start: rings that were long at first are exchanged for shorter ones.
+        let cables: Vec<(u32, u32)> =
+            (0..100).map(|n| cable(&format!("tap{n}"), &format!("guest{n}"))).collect();
+        daemon.wait_for_counter("devices", 100);
+        for (_, guest) in &cables {
+            injector(*guest).send(&[&solicitation()]);
+        }
+        daemon.wait_for_counter("frames-received", 100);
+        std::thread::sleep(Duration::from_millis(100));
+        let status = sh(&format!("cat /proc/{}/status", daemon.pid()));
+        let value = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).expect("a line");
+            line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).expect("a number")
+        };
+        let memory = ["VmRSS:", "RssAnon:", "RssFile:", "RssShmem:"].map(|name| (name, value(name)));
+        eprintln!("resident KiB: {memory:?}");
+        assert!(memory[0].1 <= 32 * 1024, "{memory:?}");
+    });
+}
