@@ -21,6 +21,8 @@
 //! | [`daemon`] | configuration, start, reload, stop |
 //! | [`cli`] | one file per subcommand |
 
+#![warn(unreachable_pub)]
+
 pub mod answer;
 pub mod cli;
 pub mod daemon;

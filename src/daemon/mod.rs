@@ -5,6 +5,7 @@
 
 mod config;
 mod counters;
+pub mod demo;
 mod devices;
 mod leases;
 mod log;

@@ -2,11 +2,18 @@
 //!
 //! Nothing here decides what a guest gets; a [`worker::Responder`] does, and the port carries octets both ways.
 
+pub mod atomic;
 pub mod bare;
+pub mod capture;
+pub mod child;
 pub mod clock;
 pub mod descriptors;
 mod epoll;
+pub mod label;
 pub mod links;
+pub mod netns;
 pub mod packet;
+pub mod probe;
 mod quarantine;
+pub mod replay;
 pub mod worker;

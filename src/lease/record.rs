@@ -113,6 +113,8 @@ pub struct SubnetRecord {
 pub const SUBNET_SLAAC: u8 = 1;
 /// `SubnetRecord::flags`: DHCPv6 assigns the addresses.
 pub const SUBNET_STATEFUL: u8 = 2;
+/// `SubnetRecord::flags`: hosts make their own address and ask DHCPv6 for the rest; beside [`SUBNET_SLAAC`].
+pub const SUBNET_STATELESS: u8 = 4;
 
 /// One port: what one NIC of one guest is entitled to.
 #[derive(

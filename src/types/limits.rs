@@ -29,6 +29,12 @@ pub const MAX_PORT_ADDRESSES: usize = 32;
 /// Prefixes delegated to one port.
 pub const MAX_PORT_PREFIXES: usize = 32;
 
+/// Subnets of one network: 1280 octets hold 38 Prefix Information options, and no network advertises all of its subnets.
+pub const MAX_SUBNETS: usize = 64;
+
+/// Service addresses of one network, looked through for every Neighbor Solicitation: a handful is the most in use.
+pub const MAX_SERVICE_ADDRESSES: usize = 16;
+
 /// Octets of a DUID option: type and 1 to 128 octets (RFC 9915 §11.1).
 pub const DUID_LENGTH: std::ops::RangeInclusive<usize> = 3..=130;
 

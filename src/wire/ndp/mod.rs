@@ -2,6 +2,7 @@
 //!
 //! To read before editing: RFC 4861 §4, §6.1.1, §7.1.1; RFC 6980 §5.
 
+pub mod advertisement;
 mod option;
 mod solicitation;
 

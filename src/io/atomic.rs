@@ -1,0 +1,72 @@
+//! Whole files: read in one go, replaced whole or not at all.
+//!
+//! Readers of a replaced file see the old octets or the new ones, also after a crash.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Mode of a new file. A lease table holds user data of guests, so only its owner reads it unless somebody widens it.
+const NEW_MODE: u32 = 0o600;
+
+/// Reads a file.
+///
+/// # Errors
+/// What the system says.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    fs::read(path)
+}
+
+/// Writes a new file in the same directory, syncs it, puts it in the place of `path` and syncs the directory. A file
+/// that was there keeps its permissions.
+///
+/// # Errors
+/// What the system says, or what `write` returns; `path` is then as it was.
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mode = fs::metadata(path).map_or(NEW_MODE, |old| old.permissions().mode() & 0o777);
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let mut out = BufWriter::new(file.as_file_mut());
+    write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_keeps_its_mode() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("table");
+        replace(&path, |out| out.write_all(b"one")).expect("written");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, NEW_MODE);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("allowed");
+        replace(&path, |out| out.write_all(b"two")).expect("written");
+        assert_eq!(fs::read(&path).expect("there"), b"two");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o644);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("table");
+        fs::write(&path, b"old").expect("written");
+        let failed = replace(&path, |out| {
+            out.write_all(b"half")?;
+            Err(io::Error::other("stop"))
+        });
+        assert_eq!(failed.expect_err("it failed").to_string(), "stop");
+        assert_eq!(fs::read(&path).expect("there"), b"old");
+        assert_eq!(fs::read_dir(directory.path()).expect("there").count(), 1);
+    }
+}

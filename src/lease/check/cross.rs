@@ -1,0 +1,146 @@
+//! The rules between ports: nothing is given twice.
+//!
+//! Sorted lists, not tables of tables: a million ports cost three sorts.
+
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+
+use crate::lease::problem::{Field, Findings};
+use crate::lease::source::{Port, Source, UNREAD_ADDRESS};
+use crate::types::MacAddr;
+
+pub(super) fn check(source: &Source, out: &mut Findings) {
+    macs(source, out);
+    addresses(source, out);
+    prefixes(source, out);
+}
+
+/// The same MAC on one VLAN can be told apart only by the device, and on one network not at all.
+fn macs(source: &Source, out: &mut Findings) {
+    let key = |(i, port): (usize, &Port)| {
+        let network = source.networks.get(port.network? as usize)?;
+        Some((network.vlan, port.mac?, i))
+    };
+    let mut keys: Vec<(u16, MacAddr, usize)> = source.ports.iter().enumerate().filter_map(key).collect();
+    keys.sort_unstable();
+    for group in keys.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).filter(|group| group.len() > 1) {
+        for (n, (vlan, mac, index)) in group.iter().enumerate().skip(1) {
+            let earlier = group.iter().take(n).map(|(_, _, i)| *i);
+            same_mac(source, (*vlan, *mac, *index), earlier, out);
+        }
+    }
+}
+
+fn same_mac(
+    source: &Source,
+    (vlan, mac, index): (u16, MacAddr, usize),
+    earlier: impl Iterator<Item = usize>,
+    out: &mut Findings,
+) {
+    let Some(port) = source.ports.get(index) else { return };
+    for other_index in earlier {
+        let Some(other) = source.ports.get(other_index) else { continue };
+        let at = Field::port(index).key("mac_address");
+        let name = |port: &Port| {
+            let network = port.network.and_then(|n| source.networks.get(n as usize));
+            network.map_or("", |n| n.name.as_str()).to_owned()
+        };
+        if port.network == other.network {
+            let what = format!("is the MAC of ports[{other_index}] on network {} too", name(port));
+            out.error(at, what, mac, "give each port of a network its own MAC address");
+            return;
+        }
+        if port.device.is_none() || other.device.is_none() || port.device == other.device {
+            let tag = if vlan == 0 { "untagged".to_owned() } else { format!("on VLAN {vlan}") };
+            let what =
+                format!("is the MAC of ports[{other_index}] on network {} too, both {tag}", name(other));
+            out.error(at, what, mac, "pin each of them to a device of its own, or change one");
+            return;
+        }
+    }
+}
+
+fn addresses(source: &Source, out: &mut Findings) {
+    let mut all: Vec<(u32, Ipv6Addr, usize, usize)> = Vec::new();
+    for (index, port) in source.ports.iter().enumerate() {
+        let Some(network) = port.network else { continue };
+        let given = port.fixed_ips.iter().enumerate().filter(|(_, a)| **a != UNREAD_ADDRESS);
+        all.extend(given.map(|(i, address)| (network, *address, index, i)));
+    }
+    all.sort_unstable();
+    for pair in all.windows(2) {
+        let [(network, address, other, _), (same, again, index, i)] = pair else { continue };
+        if (network, address) == (same, again) && other != index {
+            out.error(
+                Field::port(*index).key("fixed_ips").index(*i),
+                format!("is an address of ports[{other}] on the same network too"),
+                address,
+                "give each port its own address",
+            );
+        }
+    }
+}
+
+/// Whose a prefix is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    /// Number of the network and of the subnet in its list.
+    Subnet(usize, usize),
+    /// Number of the port and of the prefix in its list.
+    Port(usize, usize),
+}
+
+/// Prefixes are disjoint or one holds the other. In the order of their first address, shorter first, the holders of
+/// each are those on a stack.
+fn prefixes(source: &Source, out: &mut Findings) {
+    let delegated = source.ports.iter().enumerate().flat_map(|(i, port)| {
+        let real = port.delegated_prefixes.iter().enumerate().filter(|(_, p)| p.prefix_len() > 0);
+        real.map(move |(j, prefix)| (*prefix, Owner::Port(i, j)))
+    });
+    let mut all: Vec<(Ipv6Net, Owner)> = delegated.collect();
+    if all.is_empty() {
+        return;
+    }
+    for (i, network) in source.networks.iter().enumerate() {
+        all.extend(network.subnets.iter().map(|subnet| (subnet.cidr, Owner::Subnet(i, subnet.index))));
+    }
+    all.sort_unstable_by_key(|(net, owner)| (net.addr(), net.prefix_len(), *owner));
+    let mut holders: Vec<(Ipv6Net, Owner)> = Vec::new();
+    for (net, owner) in all {
+        while holders.last().is_some_and(|(holder, _)| !holder.contains(&net)) {
+            holders.pop();
+        }
+        match owner {
+            Owner::Port(..) => {
+                if let Some(holder) = holders.last() {
+                    overlap(source, (net, owner), *holder, out);
+                }
+            }
+            // Subnets of different networks may overlap; a delegated prefix around one is that prefix's fault.
+            Owner::Subnet(..) => {
+                let prefix = holders.iter().rev().find(|(_, owner)| matches!(owner, Owner::Port(..)));
+                if let Some(prefix) = prefix {
+                    overlap(source, *prefix, (net, owner), out);
+                }
+            }
+        }
+        holders.push((net, owner));
+    }
+}
+
+fn overlap(source: &Source, at: (Ipv6Net, Owner), other: (Ipv6Net, Owner), out: &mut Findings) {
+    let (net, Owner::Port(port, index)) = at else { return };
+    let what = match other {
+        (same, Owner::Port(i, j)) if same == net => {
+            format!("is delegated to ports[{i}] too (delegated_prefixes[{j}])")
+        }
+        (holder, Owner::Port(i, _)) => format!("overlaps {holder}, which is delegated to ports[{i}]"),
+        (cidr, Owner::Subnet(n, i)) => {
+            let name = source.networks.get(n).map_or("", |network| network.name.as_str());
+            format!("overlaps {cidr}, subnets[{i}] of network {name}")
+        }
+    };
+    let remedy = "delegate a prefix that nobody else has";
+    out.error(Field::port(port).key("delegated_prefixes").index(index), what, net, remedy);
+}

@@ -1,0 +1,93 @@
+//! What must fit one packet: a DHCPv6 message has no second part, and an RA is not fragmented (RFC 4861 §6.2.3).
+
+use crate::lease::compile;
+use crate::lease::options::entries;
+use crate::lease::problem::{Field, Findings};
+use crate::lease::source::{Network, Options, Port, Subnet};
+use crate::types::limits::DUID_LENGTH;
+
+/// Octets of the headers of IPv6 and UDP and of the DHCPv6 message.
+const HEADERS: usize = 40 + 8 + 4;
+/// Octets of the IPv6 header alone.
+const IPV6_HEADER: usize = 40;
+/// Octets of an option's code and length.
+const OPTION: usize = 4;
+/// Octets of an IA_NA or IA_PD with its IAID, T1 and T2 (RFC 9915 §21.4, §21.21).
+const IA: usize = OPTION + 12;
+/// Octets of an address with its lifetimes (RFC 9915 §21.6).
+const ADDRESS: usize = OPTION + 24;
+/// Octets of a prefix with its lifetimes and length (RFC 9915 §21.22).
+const PREFIX: usize = OPTION + 25;
+/// Octets of Preference and Rapid Commit (RFC 9915 §21.8, §21.14).
+const PREFERENCE_AND_RAPID_COMMIT: usize = OPTION + 1 + OPTION;
+/// Octets of a Client FQDN's code, length and flags (RFC 4704 §4.1).
+const FQDN: usize = OPTION + 1;
+
+/// Says so when the RA of a network does not fit its link.
+pub(super) fn advertisement(network: &Network, out: &mut Findings) {
+    let most = network.largest_answer();
+    let length = match compile::advertisement(network) {
+        Ok(ra) if ra.is_empty() || IPV6_HEADER + ra.len() <= most => return,
+        Ok(ra) => (IPV6_HEADER + ra.len()).to_string(),
+        Err(_) => "more than 2040 in one option".to_owned(),
+    };
+    out.error(
+        Field::network(&network.name),
+        format!("the Router Advertisement does not fit {most} octets"),
+        format!("{length} octets"),
+        "take out subnets, routes, DNS servers or domains, or raise mtu",
+    );
+}
+
+/// Octets of the longest packet that answers a port of this network: everything that it may ask for at once.
+pub(super) struct Longest<'n> {
+    network: &'n Network,
+    /// Octets of what does not depend on the port.
+    fixed: usize,
+    /// Octets of the network's own options.
+    options: Option<usize>,
+}
+
+impl<'n> Longest<'n> {
+    /// For the ports of a network, answered by a server whose DUID has so many octets.
+    pub(super) fn new(network: &'n Network, server_duid: usize) -> Self {
+        let identifiers = OPTION + DUID_LENGTH.end() + OPTION + server_duid;
+        let fixed = HEADERS + identifiers + PREFERENCE_AND_RAPID_COMMIT;
+        Self { network, fixed, options: on_the_wire(network, None) }
+    }
+
+    /// Says so when the answer to a port does not fit.
+    pub(super) fn check(&self, index: usize, port: &Port, out: &mut Findings) {
+        let most = self.network.largest_answer();
+        let assigned = |a: &&std::net::Ipv6Addr| self.network.subnet_of(**a).is_some_and(Subnet::is_assigned);
+        let addresses = match port.fixed_ips.iter().filter(assigned).count() {
+            0 => 0,
+            count => IA + count * ADDRESS,
+        };
+        let prefixes = match port.delegated_prefixes.len() {
+            0 => 0,
+            count => IA + count * PREFIX,
+        };
+        let name = port.hostname.as_ref().map_or(0, |name| FQDN + name.as_wire().len());
+        let options = match &port.options {
+            None => self.options,
+            own => on_the_wire(self.network, own.as_deref()),
+        };
+        let length = options.map(|options| self.fixed + addresses + prefixes + name + options);
+        if length.is_none_or(|length| length > most) {
+            let shown = length.map_or_else(|| "more than 65535".to_owned(), |length| length.to_string());
+            out.error(
+                Field::port(index),
+                format!("the longest DHCPv6 answer does not fit {most} octets"),
+                format!("{shown} octets"),
+                "take out addresses, prefixes or options, or raise the network's mtu",
+            );
+        }
+    }
+}
+
+/// Octets of a block's options in a message; `None` when one is longer than an option can be.
+fn on_the_wire(network: &Network, own: Option<&Options>) -> Option<usize> {
+    let block = compile::block(network, own).ok()?;
+    Some(entries(&block).map(|entry| entry.wire.len()).sum())
+}

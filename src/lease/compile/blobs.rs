@@ -1,0 +1,90 @@
+//! Octets that records refer to, equal ones stored once.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
+
+use super::TooLarge;
+use crate::lease::record::BlobRef;
+
+/// The blob section while it grows.
+#[derive(Debug, Default)]
+pub(super) struct Blobs {
+    octets: Vec<u8>,
+    seen: HashMap<u64, BlobRef, BuildHasherDefault<Hashed>>,
+}
+
+impl Blobs {
+    /// Stores octets, or finds them stored; nothing is two zeros.
+    ///
+    /// # Errors
+    /// [`TooLarge`] when the section would pass 4 GiB.
+    pub(super) fn store(&mut self, octets: &[u8]) -> Result<BlobRef, TooLarge> {
+        if octets.is_empty() {
+            return Ok(BlobRef::default());
+        }
+        let mut hasher = DefaultHasher::new();
+        hasher.write(octets);
+        let mut key = hasher.finish();
+        loop {
+            match self.seen.entry(key) {
+                Entry::Occupied(entry) => {
+                    let at = *entry.get();
+                    let first = at.offset.get() as usize;
+                    if self.octets.get(first..first + at.length.get() as usize) == Some(octets) {
+                        return Ok(at);
+                    }
+                    // Another blob with this hash: the next key is as good.
+                    key = key.wrapping_add(1);
+                }
+                Entry::Vacant(entry) => {
+                    let offset = u32::try_from(self.octets.len()).map_err(|_| TooLarge)?;
+                    let length = u32::try_from(octets.len()).map_err(|_| TooLarge)?;
+                    offset.checked_add(length).ok_or(TooLarge)?;
+                    self.octets.extend_from_slice(octets);
+                    return Ok(*entry.insert(BlobRef { offset: offset.into(), length: length.into() }));
+                }
+            }
+        }
+    }
+
+    /// The section.
+    pub(super) fn into_octets(self) -> Vec<u8> {
+        self.octets
+    }
+}
+
+/// Keys that are hashes already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*octet);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_octets_are_stored_once_and_nothing_costs_nothing() {
+        let mut blobs = Blobs::default();
+        let first = blobs.store(b"one").expect("small");
+        assert_eq!(blobs.store(b"one").expect("small"), first);
+        assert_ne!(blobs.store(b"two").expect("small"), first);
+        assert_eq!(blobs.store(b"").expect("small"), BlobRef::default());
+        assert_eq!(blobs.into_octets(), b"onetwo");
+    }
+}

@@ -1,0 +1,182 @@
+//! A checked source → [`LeaseTable`]. It refuses to decide anything that the check did not see.
+//!
+//! The same source gives the same octets, whatever machine or number of threads: networks in the order of their
+//! names, ports in the order of the file, blobs in the order of their first use.
+
+mod advertisement;
+mod blobs;
+mod options;
+
+use std::collections::{BTreeSet, HashMap};
+
+pub(super) use advertisement::advertisement;
+use blobs::Blobs;
+pub(super) use options::block;
+
+use super::record::{
+    BlobRef, IndexSlot, NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT, NO_DEVICE,
+    NetworkRecord, PortRecord, PrefixRecord, SUBNET_SLAAC, SUBNET_STATEFUL, SUBNET_STATELESS, ServerRecord,
+    Span, SubnetRecord,
+};
+use super::source::{Mode, Network, Port, Source, Subnet};
+use super::table::{LeaseTable, Sections, hash_key};
+use crate::types::MacAddr;
+
+/// Something passes what the table's numbers can say: 4 GiB of blobs, 2³² records, 65535 octets of one option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the lease table would be larger than its 32-bit references can say; split the source by hypervisor")]
+pub(super) struct TooLarge;
+
+/// Compiles a source without errors.
+///
+/// # Errors
+/// [`TooLarge`].
+pub(super) fn compile(source: &Source) -> Result<LeaseTable, TooLarge> {
+    let mut table = Builder::default();
+    let duid = source.duid.as_ref().map_or(&[][..], |duid| duid.as_bytes());
+    table.out.server = ServerRecord { duid: table.blobs.store(duid)? };
+    let mut delegates = vec![false; source.networks.len()];
+    for port in source.ports.iter().filter(|port| !port.delegated_prefixes.is_empty()) {
+        if let Some(slot) = port.network.and_then(|n| delegates.get_mut(n as usize)) {
+            *slot = true;
+        }
+    }
+    for (network, delegates) in source.networks.iter().zip(delegates) {
+        table.network(network, delegates)?;
+    }
+    let devices = table.devices(source)?;
+    table.out.ports.reserve_exact(source.ports.len());
+    for port in &source.ports {
+        table.port(source, port, &devices)?;
+    }
+    drop(devices);
+    table.out.index = index(&table.out.ports)?;
+    table.out.blobs = table.blobs.into_octets();
+    Ok(LeaseTable::from_checked(table.out))
+}
+
+#[derive(Default)]
+struct Builder {
+    out: Sections,
+    blobs: Blobs,
+}
+
+impl Builder {
+    fn network(&mut self, network: &Network, delegates: bool) -> Result<(), TooLarge> {
+        let ra = advertisement(network).map_err(|_| TooLarge)?;
+        let (renew, rebind) = network.timers();
+        let (advertise_min, advertise_max) = network.advertise_interval();
+        let own: Vec<[u8; 16]> = network.own_addresses().iter().map(std::net::Ipv6Addr::octets).collect();
+        let dhcp = delegates || network.subnets.iter().any(|s| s.address_mode.is_some());
+        let bit = |set: bool, bit: u16| if set { bit } else { 0 };
+        let flags = bit(network.advertises(), NETWORK_ADVERTISES)
+            | bit(dhcp, NETWORK_DHCP)
+            | bit(network.rapid_commit.unwrap_or(true), NETWORK_RAPID_COMMIT)
+            | bit(network.router.is_some(), NETWORK_IS_ROUTER);
+        let record = NetworkRecord {
+            name: self.blobs.store(network.name.as_bytes())?,
+            ra: self.blobs.store(&ra)?,
+            options: self.blobs.store(&block(network, None)?)?,
+            own_addresses: append(&mut self.out.addresses, own)?,
+            subnets: append(&mut self.out.subnets, network.subnets.iter().map(subnet))?,
+            flags: flags.into(),
+            vlan: network.vlan.into(),
+            mtu: network.link_mtu().into(),
+            router_mac: network.answer_mac().0,
+            preference: network.preference.unwrap_or(u8::MAX),
+            reserved: 0,
+            router_link_local: network.answer_address().octets(),
+            valid_lifetime: network.valid_lifetime().0.into(),
+            preferred_lifetime: network.preferred_lifetime().0.into(),
+            renew_time: renew.0.into(),
+            rebind_time: rebind.0.into(),
+            advertise_min: advertise_min.into(),
+            advertise_max: advertise_max.into(),
+        };
+        self.out.networks.push(record);
+        Ok(())
+    }
+
+    /// The device section, and the number of each device.
+    fn devices<'s>(&mut self, source: &'s Source) -> Result<HashMap<&'s str, u32>, TooLarge> {
+        let names: BTreeSet<&str> = source.ports.iter().filter_map(|port| port.device.as_deref()).collect();
+        let mut numbers = HashMap::with_capacity(names.len());
+        self.out.devices.reserve_exact(names.len());
+        for (number, name) in names.into_iter().enumerate() {
+            self.out.devices.push(self.blobs.store(name.as_bytes())?);
+            numbers.insert(name, u32::try_from(number).map_err(|_| TooLarge)?);
+        }
+        Ok(numbers)
+    }
+
+    fn port(&mut self, source: &Source, port: &Port, devices: &HashMap<&str, u32>) -> Result<(), TooLarge> {
+        // The check leaves no port without a network or a MAC.
+        let number = port.network.unwrap_or_default();
+        let Some(network) = source.networks.get(number as usize) else { return Ok(()) };
+        let mac = port.mac.unwrap_or_default();
+        let options = match &port.options {
+            Some(own) => self.blobs.store(&block(network, Some(own))?)?,
+            None => self.out.networks.get(number as usize).map_or_else(BlobRef::default, |n| n.options),
+        };
+        let assigned =
+            port.fixed_ips.iter().filter(|a| network.subnet_of(**a).is_some_and(Subnet::is_assigned));
+        let prefixes = port.delegated_prefixes.iter();
+        let record = PortRecord {
+            mac: mac.0,
+            vlan: network.vlan.into(),
+            network: number.into(),
+            device: port.device.as_deref().and_then(|d| devices.get(d)).copied().unwrap_or(NO_DEVICE).into(),
+            addresses: append(&mut self.out.addresses, assigned.map(std::net::Ipv6Addr::octets))?,
+            prefixes: append(
+                &mut self.out.prefixes,
+                prefixes.map(|p| PrefixRecord { prefix: p.addr().octets(), length: p.prefix_len() }),
+            )?,
+            options,
+            hostname: self.blobs.store(port.hostname.as_ref().map_or(&[], |name| name.as_wire()))?,
+            metadata: self.blobs.store(port.metadata.as_bytes())?,
+        };
+        self.out.ports.push(record);
+        Ok(())
+    }
+}
+
+fn subnet(subnet: &Subnet) -> SubnetRecord {
+    let autonomous = if subnet.is_autonomous() { SUBNET_SLAAC } else { 0 };
+    let stateless = subnet.ra_mode.or(subnet.address_mode) == Some(Mode::Stateless);
+    let stateless = if stateless { SUBNET_STATELESS } else { 0 };
+    let assigned = if subnet.is_assigned() { SUBNET_STATEFUL } else { 0 };
+    SubnetRecord {
+        prefix: subnet.cidr.addr().octets(),
+        length: subnet.cidr.prefix_len(),
+        flags: autonomous | stateless | assigned,
+    }
+}
+
+/// Appends records; none is a span of two zeros.
+fn append<T>(section: &mut Vec<T>, records: impl IntoIterator<Item = T>) -> Result<Span, TooLarge> {
+    let first = section.len();
+    section.extend(records);
+    let count = u16::try_from(section.len() - first).map_err(|_| TooLarge)?;
+    if count == 0 {
+        return Ok(Span::default());
+    }
+    Ok(Span { first: u32::try_from(first).map_err(|_| TooLarge)?.into(), count: count.into() })
+}
+
+/// The open-addressed index: a power of two of slots, at most half of them used.
+fn index(ports: &[PortRecord]) -> Result<Vec<IndexSlot>, TooLarge> {
+    let slots = ports.len().saturating_mul(2).max(1).next_power_of_two();
+    let mask = slots - 1;
+    let mut index = vec![IndexSlot::default(); slots];
+    for (number, port) in (1_u32..).zip(ports) {
+        let hash = hash_key(port.vlan.get(), MacAddr(port.mac));
+        let mut at = hash as usize & mask;
+        while index.get(at).is_some_and(|slot| slot.port.get() != 0) {
+            at = (at + 1) & mask;
+        }
+        let slot = index.get_mut(at).ok_or(TooLarge)?;
+        *slot = IndexSlot { tag: ((hash >> 32) as u32).into(), port: number.into() };
+    }
+    u32::try_from(ports.len()).map_err(|_| TooLarge)?;
+    Ok(index)
+}

@@ -1,0 +1,230 @@
+//! Reads `[server]`, `[networks]` and what is inside them.
+
+use super::fields::{Fields, Path, Refusal};
+use super::model::{Interval, Network, Options, Route, Router, Source, Subnet};
+use super::node::{Entry, Node, Value};
+use super::values;
+use crate::lease::derive;
+use crate::lease::problem::Findings;
+use crate::types::limits::{MAX_SERVICE_ADDRESSES, MAX_SUBNETS, MIN_MTU};
+use crate::types::{Duid, ip6};
+
+/// Fields of the whole file.
+const TOP: &[&str] = &["version", "server", "networks", "ports"];
+const SERVER: &[&str] = &["cloud", "duid"];
+const NETWORK: &[&str] = &[
+    "id",
+    "vlan",
+    "mtu",
+    "router",
+    "advertise_interval",
+    "valid_lifetime",
+    "preferred_lifetime",
+    "renew_time",
+    "rebind_time",
+    "metadata",
+    "service_addresses",
+    "subnets",
+    "dns_nameservers",
+    "dns_domains",
+    "ntp_servers",
+    "sntp_servers",
+    "information_refresh_time",
+    "sol_max_rt",
+    "inf_max_rt",
+    "boot_file_url",
+    "captive_portal",
+    "routes",
+    "nat64_prefix",
+    "rapid_commit",
+    "preference",
+];
+const ROUTER: &[&str] =
+    &["mac_address", "link_local", "lifetime", "hop_limit", "preference", "reachable_time", "retrans_timer"];
+const SUBNET: &[&str] = &["id", "name", "cidr", "gateway_ip", "ipv6_ra_mode", "ipv6_address_mode"];
+const ROUTE: &[&str] = &["destination", "preference", "lifetime"];
+
+/// The only version of the schema.
+const VERSION: u32 = 1;
+
+/// Largest payload of one IPv6 packet on any link, in octets (the MTU option has more bits than any link has use for).
+const MAX_MTU: u32 = 65535;
+
+/// Longest Router Lifetime, in seconds (RFC 4861 §6.2.1).
+const MAX_ROUTER_LIFETIME: u32 = 9000;
+
+/// Longest Reachable Time, in milliseconds: one hour (RFC 4861 §6.2.1).
+const MAX_REACHABLE_TIME: u32 = 3_600_000;
+
+/// Reads everything but the ports, and returns the list of ports if there is one.
+pub(super) fn read<'n, 's>(
+    rest: &'n Node<'s>,
+    source: &mut Source,
+    out: &mut Findings,
+) -> Option<&'n Entry<'s>> {
+    let top = Fields::open(rest, rest.at, &Path::TOP, TOP, out)?;
+    top.require("version", "write version = 1", out, |node| match &node.value {
+        Value::Integer(Some(version), _) if *version == i64::from(VERSION) => Ok(()),
+        Value::Integer(..) => Err(Refusal::new("is a version that this program does not know", "write 1")),
+        _ => Err(Refusal::kind(node, "an integer")),
+    });
+    source.duid = server(&top, out);
+    if let Some(entry) = top.entry("networks") {
+        networks(entry, source, out);
+    }
+    top.entry("ports")
+}
+
+fn server(top: &Fields<'_, '_, '_>, out: &mut Findings) -> Option<Duid> {
+    let remedy = "write cloud = \"name of the cloud\", the same on every hypervisor, or duid = \"uuid:…\"";
+    let Some(entry) = top.entry("server") else {
+        top.missing("server", "write a table [server] with cloud or duid", out);
+        return None;
+    };
+    let path = Path::TOP.key("server");
+    let fields = Fields::open(&entry.node, entry.at, &path, SERVER, out)?;
+    let cloud = fields.take("cloud", out, |node| {
+        let cloud = values::text(node)?;
+        if cloud.trim().is_empty() { Err(Refusal::new("is blank", remedy)) } else { Ok(cloud.to_owned()) }
+    });
+    let duid = fields.take("duid", out, values::duid);
+    if fields.entry("cloud").is_none() && fields.entry("duid").is_none() {
+        fields.missing("cloud", remedy, out);
+    }
+    duid.or_else(|| cloud.map(|cloud| derive::server_duid(&cloud)))
+}
+
+fn networks(entry: &Entry<'_>, source: &mut Source, out: &mut Findings) {
+    let path = Path::TOP.key("networks");
+    let Value::Table(entries) = &entry.node.value else {
+        let _ = Fields::open(&entry.node, entry.at, &path, &[], out);
+        return;
+    };
+    for entry in entries {
+        let path = path.key(&entry.key);
+        if entry.key.trim().is_empty() {
+            out.error(path.field(), "a network needs a name", "", "write [networks.NAME]");
+        }
+        if let Some(network) = network(&entry.key, &entry.node, entry.at, &path, out) {
+            source.networks.push(network);
+        }
+    }
+    source.networks.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+fn network(name: &str, node: &Node<'_>, at: usize, path: &Path<'_>, out: &mut Findings) -> Option<Network> {
+    let fields = Fields::open(node, at, path, NETWORK, out)?;
+    let _ = fields.take("id", out, values::free_text);
+    let mut network = Network { name: name.to_owned(), ..Network::default() };
+    let vlan = fields.take("vlan", out, values::integer(1..=4094));
+    network.vlan = vlan.and_then(|v| u16::try_from(v).ok()).unwrap_or(0);
+    network.mtu = fields.take("mtu", out, values::integer(MIN_MTU..=MAX_MTU));
+    network.router = fields.entry("router").map(|e| router(e, &path.key("router"), out));
+    network.interval = fields.entry("advertise_interval").and_then(|e| interval(e, path, out));
+    network.valid = fields.take("valid_lifetime", out, values::lifetime);
+    network.preferred = fields.take("preferred_lifetime", out, values::lifetime);
+    network.renew = fields.take("renew_time", out, values::lifetime);
+    network.rebind = fields.take("rebind_time", out, values::lifetime);
+    network.service_addresses = service_addresses(&fields, path, out);
+    let subnets =
+        fields.tables("subnets", out, |node, path, out| Some(subnet(node, path, out))).unwrap_or_default();
+    network.unread_subnets = subnets.iter().any(Option::is_none);
+    limit(subnets.len(), MAX_SUBNETS, "subnets", path, out);
+    let numbered = subnets.into_iter().enumerate();
+    network.subnets = numbered.filter_map(|(index, s)| Some(Subnet { index, ..s? })).collect();
+    network.options = options(&fields, out);
+    network.sntp_servers = fields.list("sntp_servers", out, values::server_address).unwrap_or_default();
+    network.information_refresh_time =
+        fields.take("information_refresh_time", out, values::integer(600..=u32::MAX)); // RFC 9915 §21.23
+    network.sol_max_rt = fields.take("sol_max_rt", out, values::integer(60..=86400)); // RFC 9915 §21.24
+    network.inf_max_rt = fields.take("inf_max_rt", out, values::integer(60..=86400)); // RFC 9915 §21.25
+    let routes =
+        fields.tables("routes", out, |node, path, out| Some(route(node, path, out))).unwrap_or_default();
+    let numbered = routes.into_iter().enumerate();
+    network.routes = numbered.filter_map(|(index, r)| Some(Route { index, ..r? })).collect();
+    network.nat64_prefix = fields.take("nat64_prefix", out, values::prefix);
+    network.rapid_commit = fields.take("rapid_commit", out, values::boolean);
+    let preference = fields.take("preference", out, values::integer(0..=255));
+    network.preference = preference.and_then(|p| u8::try_from(p).ok());
+    Some(network)
+}
+
+fn limit(count: usize, most: usize, name: &'static str, path: &Path<'_>, out: &mut Findings) {
+    if count > most {
+        let remedy = format!("keep at most {most}");
+        out.error(path.key(name).field(), "too many entries", count, remedy);
+    }
+}
+
+fn service_addresses(
+    fields: &Fields<'_, '_, '_>,
+    path: &Path<'_>,
+    out: &mut Findings,
+) -> Vec<std::net::Ipv6Addr> {
+    let metadata = fields.take("metadata", out, values::boolean).unwrap_or(false);
+    let given = fields.list("service_addresses", out, values::server_address);
+    let addresses = given.unwrap_or_else(|| if metadata { vec![ip6::METADATA] } else { Vec::new() });
+    limit(addresses.len(), MAX_SERVICE_ADDRESSES, "service_addresses", path, out);
+    addresses
+}
+
+fn router(entry: &Entry<'_>, path: &Path<'_>, out: &mut Findings) -> Router {
+    let Some(fields) = Fields::open(&entry.node, entry.at, path, ROUTER, out) else {
+        return Router::default();
+    };
+    let remedy = "write the MAC address that the router's answers come from";
+    let small = |value: Option<u32>| value.and_then(|v| u16::try_from(v).ok());
+    Router {
+        mac: fields.require("mac_address", remedy, out, values::mac),
+        link_local: fields.take("link_local", out, values::link_local),
+        lifetime: small(fields.take("lifetime", out, values::integer(0..=MAX_ROUTER_LIFETIME))),
+        hop_limit: fields.take("hop_limit", out, values::integer(0..=255)).and_then(|h| u8::try_from(h).ok()),
+        preference: fields.take("preference", out, values::preference).unwrap_or_default(),
+        reachable_time: fields
+            .take("reachable_time", out, values::integer(0..=MAX_REACHABLE_TIME))
+            .unwrap_or(0),
+        retrans_timer: fields.take("retrans_timer", out, values::integer(0..=u32::MAX)).unwrap_or(0),
+    }
+}
+
+/// RFC 4861 §6.2.1, with the upper bound of RFC 8319 §4.
+fn interval(entry: &Entry<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Interval> {
+    let path = path.key("advertise_interval");
+    let fields = Fields::open(&entry.node, entry.at, &path, &["min", "max"], out)?;
+    Some(Interval {
+        min: fields.take("min", out, values::integer(3..=49151)),
+        max: fields.take("max", out, values::integer(4..=65535)),
+    })
+}
+
+fn subnet(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Subnet> {
+    let fields = Fields::open(node, node.at, path, SUBNET, out)?;
+    for name in ["id", "name"] {
+        let _ = fields.take(name, out, values::free_text);
+    }
+    let cidr =
+        fields.require("cidr", "write the prefix of the subnet, as 2001:db8:1::/64", out, values::prefix);
+    let ra_mode = fields.take("ipv6_ra_mode", out, values::mode);
+    let address_mode = fields.take("ipv6_address_mode", out, values::mode);
+    let gateway = fields.take("gateway_ip", out, values::address);
+    Some(Subnet { index: 0, cidr: cidr?, ra_mode, address_mode, gateway })
+}
+
+fn route(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Route> {
+    let fields = Fields::open(node, node.at, path, ROUTE, out)?;
+    let destination = fields.require("destination", "write the prefix of the route", out, values::prefix);
+    let preference = fields.take("preference", out, values::preference).unwrap_or_default();
+    let lifetime = fields.take("lifetime", out, values::lifetime);
+    Some(Route { index: 0, destination: destination?, preference, lifetime })
+}
+
+/// The options that both networks and ports may have.
+pub(super) fn options(fields: &Fields<'_, '_, '_>, out: &mut Findings) -> Options {
+    Options {
+        dns_nameservers: fields.list("dns_nameservers", out, values::server_address),
+        dns_domains: fields.list("dns_domains", out, values::name),
+        ntp_servers: fields.list("ntp_servers", out, values::server_address),
+        boot_file_url: fields.take("boot_file_url", out, values::uri),
+        captive_portal: fields.take("captive_portal", out, values::uri),
+    }
+}

@@ -1,0 +1,20 @@
+//! The pure function, asked by frames that others build (etherparse, hand-written octets) and read by others
+//! (dhcproto, etherparse). Each test names the rule of RFC 9915, 4861 or 8200 that it proves. The frames of every
+//! test are left as a capture under cargo's target directory, to be opened in Wireshark.
+
+mod allocations;
+mod dhcp6_matrix;
+mod dhcp6_options;
+mod dhcp6_validity;
+mod echo;
+mod envelope;
+#[path = "../support/frames.rs"]
+mod frames;
+mod identity;
+mod laws;
+mod neighbor;
+mod openstack_2017;
+mod router;
+mod tape;
+mod timers;
+mod world;

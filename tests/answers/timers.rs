@@ -1,0 +1,140 @@
+//! Unsolicited Router Advertisements (RFC 4861 §6.2.4) in virtual time.
+
+use std::time::Duration;
+
+use frontdesk::types::{Instant, MacAddr, limits::MAX_FRAME};
+
+use crate::world::{Answer, Guest, LEASES, World, ip, table};
+
+const PINNED: u8 = 4;
+
+/// Runs the timers until `end`: moment, device and octets of every RA.
+fn run(world: &mut World, end: Instant) -> Vec<(Instant, u32, Vec<u8>)> {
+    let mut sent = Vec::new();
+    while let Some(at) = world.engine.next_timeout().filter(|at| *at <= end) {
+        world.now = at.max(world.now);
+        let mut out = vec![0xa5; MAX_FRAME];
+        while let Some((device, length)) = world.engine.timeout(world.now, &mut out) {
+            sent.push((world.now, device, out[..length].to_vec()));
+        }
+    }
+    world.now = end;
+    sent
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[test]
+fn ra_023_a_pinned_port_gets_three_ras_at_most_16_seconds_apart_and_then_one_in_200_to_600() {
+    let mut world = World::new();
+    let sent = run(&mut world, Instant(0).plus(seconds(7200)));
+    assert!(sent.iter().all(|(_, device, _)| *device == 3), "only on its device");
+    let times: Vec<Instant> = sent.iter().map(|(at, _, _)| *at).collect();
+    assert!(times[0] <= Instant(0).plus(Duration::from_millis(500)));
+    let gaps: Vec<Duration> = times.windows(2).map(|w| w[1].since(w[0])).collect();
+    assert!(gaps[..2].iter().all(|gap| *gap <= seconds(16)), "{gaps:?}");
+    assert!(gaps[2..].iter().all(|gap| (seconds(200)..=seconds(600)).contains(gap)), "RA-022: {gaps:?}");
+    assert!(gaps.len() > 12, "it goes on: {gaps:?}");
+    let distinct: std::collections::HashSet<_> = gaps[2..].iter().collect();
+    assert!(distinct.len() > 5, "RA-022: jitter");
+}
+
+#[test]
+fn ra_026_an_unsolicited_ra_goes_to_all_nodes_inside_and_to_the_guest_outside() {
+    let mut world = World::new();
+    let (_, _, octets) = run(&mut world, Instant(600_000)).remove(0);
+    let answer = Answer::parse(octets);
+    assert_eq!(answer.destination, ip("ff02::1"));
+    assert_eq!(answer.destination_mac, Guest::new(PINNED).mac, "RFC 6085");
+    assert_eq!((answer.hop_limit, answer.message[0]), (255, 134));
+    let solicited = world.ask(&Guest::new(PINNED).on(3), &Guest::new(PINNED).rs());
+    assert_eq!(solicited.message[4..], answer.message[4..], "the same RA");
+}
+
+#[test]
+fn a_port_that_is_pinned_to_nothing_is_advertised_to_where_it_was_last_heard() {
+    let mut world = World::new();
+    let guest = Guest::new(1);
+    run(&mut world, Instant(0).plus(seconds(60)));
+    world.ask(&guest.on(1), &guest.rs());
+    let to = |sent: &[(Instant, u32, Vec<u8>)]| {
+        sent.iter()
+            .filter(|(_, _, octets)| octets[..6] == guest.mac)
+            .map(|(_, device, _)| *device)
+            .collect::<Vec<_>>()
+    };
+    let end = world.now.plus(seconds(60));
+    assert_eq!(to(&run(&mut world, end)), [1, 1, 1]);
+    world.ask(&guest.on(2), &guest.ns(crate::world::ROUTER));
+    let end = world.now.plus(seconds(1300));
+    let moved = to(&run(&mut world, end));
+    assert!(!moved.is_empty() && moved.iter().all(|device| *device == 2), "{moved:?}");
+    world.engine.detach(2);
+    let end = world.now.plus(seconds(1300));
+    assert!(to(&run(&mut world, end)).is_empty());
+}
+
+#[test]
+fn a_device_that_comes_back_gets_a_new_burst() {
+    let mut world = World::new();
+    run(&mut world, Instant(0).plus(seconds(100)));
+    world.engine.detach(3);
+    let end = world.now.plus(seconds(1300));
+    assert_eq!(run(&mut world, end), []);
+    world.engine.attach(9, "tap-pinned", MacAddr([2, 0, 0, 0, 0, 9]), world.now);
+    let end = world.now.plus(seconds(60));
+    let again = run(&mut world, end);
+    assert_eq!(again.iter().map(|(_, device, _)| *device).collect::<Vec<_>>(), [9, 9, 9]);
+}
+
+/// RA-023: the burst may be repeated after a change; without one the deadlines stand.
+#[test]
+fn a_changed_ra_is_told_at_once_and_an_unchanged_one_is_not() {
+    let mut world = World::new();
+    run(&mut world, Instant(0).plus(seconds(100)));
+    let due = world.engine.next_timeout();
+    world.engine.publish(table(LEASES), world.now);
+    assert_eq!(world.engine.next_timeout(), due, "the same RA");
+    let changed = LEASES.replace("mtu = 1450", "mtu = 1400");
+    world.engine.publish(table(&changed), world.now);
+    let end = world.now.plus(seconds(60));
+    let burst = run(&mut world, end);
+    assert_eq!(burst.len(), 3);
+    assert!(burst[0].2.windows(4).any(|w| w == 1400_u32.to_be_bytes()));
+}
+
+#[test]
+fn a_port_new_in_the_table_is_advertised_to_and_a_removed_one_is_not() {
+    let mut world = World::new();
+    run(&mut world, Instant(0).plus(seconds(100)));
+    let without = LEASES.replace("device = \"tap-pinned\"", "device = \"tap9\"");
+    world.engine.publish(table(&without), world.now);
+    let end = world.now.plus(seconds(2000));
+    assert_eq!(run(&mut world, end), []);
+    world.engine.publish(table(LEASES), world.now);
+    let end = world.now.plus(seconds(60));
+    assert_eq!(run(&mut world, end).len(), 3);
+}
+
+/// RA-031: an RA whose router lifetime is shorter than the pause would leave guests without a default route.
+#[test]
+fn ra_031_a_short_router_lifetime_shortens_the_pause() {
+    let source = LEASES.replace("lifetime = 1800, preference = \"high\"", "lifetime = 30");
+    let mut world = World::with(&source);
+    run(&mut world, Instant(0).plus(seconds(100)));
+    let end = world.now.plus(seconds(100));
+    let times: Vec<Instant> = run(&mut world, end).iter().map(|(at, _, _)| *at).collect();
+    assert!(times.windows(2).all(|w| w[1].since(w[0]) < seconds(30)), "{times:?}");
+    assert!(times.len() >= 8);
+}
+
+#[test]
+fn dev_010_a_network_advertised_elsewhere_has_no_timers() {
+    let source = LEASES
+        .replace("network = \"stateful\"\ndevice", "network = \"advertised-elsewhere\"\ndevice")
+        .replace("2001:db8:1::7", "2001:db8:4::7");
+    let world = World::with(&source);
+    assert_eq!(world.engine.next_timeout(), None);
+}

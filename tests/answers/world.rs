@@ -1,0 +1,292 @@
+//! A hypervisor without a kernel: the engine, devices and guests that send frames built by etherparse.
+
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use dhcproto::v6::{DhcpOption, IAAddr, IANA, IAPD, IAPrefix, Message, StatusCode};
+use dhcproto::{Decodable, Decoder};
+use etherparse::{LinkSlice, NetSlice, SlicedPacket, TransportSlice};
+use frontdesk::answer::{Reason, Verdict};
+use frontdesk::engine::{Checksum, Engine, RxFrame};
+use frontdesk::lease::{self, LeaseTable};
+use frontdesk::types::{Instant, MacAddr, limits::MAX_FRAME};
+
+pub use crate::frames::*;
+use crate::tape::Tape;
+
+pub struct World {
+    pub engine: Engine,
+    pub now: Instant,
+    tape: Option<Tape>,
+}
+
+/// An answer, taken apart by etherparse.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub octets: Vec<u8>,
+    pub source_mac: [u8; 6],
+    pub destination_mac: [u8; 6],
+    pub vlan: Option<u16>,
+    pub source: Ipv6Addr,
+    pub destination: Ipv6Addr,
+    pub hop_limit: u8,
+    /// Source and destination port, for UDP.
+    pub ports: Option<(u16, u16)>,
+    /// ICMPv6 message from its type on, or UDP payload.
+    pub message: Vec<u8>,
+}
+
+pub fn table(source: &str) -> Arc<LeaseTable> {
+    match lease::load("leases.toml", source.as_bytes().to_vec()) {
+        Ok(loaded) => Arc::new(loaded.table),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+impl World {
+    /// The world of [`LEASES`] with devices `tap1` (1), `tap2` (2) and `tap-pinned` (3).
+    pub fn new() -> Self {
+        Self::with(LEASES)
+    }
+
+    pub fn with(source: &str) -> Self {
+        Self { tape: Some(Tape::of_this_test()), ..Self::without_tape(table(source)) }
+    }
+
+    /// The world of [`LEASES`] without a capture, for laws that show thousands of frames. The table is compiled once.
+    pub fn quiet() -> Self {
+        static TABLE: std::sync::LazyLock<Arc<LeaseTable>> = std::sync::LazyLock::new(|| table(LEASES));
+        Self::without_tape(TABLE.clone())
+    }
+
+    fn without_tape(table: Arc<LeaseTable>) -> Self {
+        let mut engine = Engine::new(table, 1);
+        for (number, name) in [(1, "tap1"), (2, "tap2"), (3, "tap-pinned")] {
+            engine.attach(number, name, MacAddr([0xfe, 0, 0, 0, 0, number as u8]), Instant(0));
+        }
+        Self { engine, now: Instant(0), tape: None }
+    }
+
+    /// Shows a frame to the engine: the verdict, and the answer's octets.
+    pub fn show(&mut self, guest: &Guest, frame: &[u8]) -> (Verdict, Vec<u8>) {
+        self.show_with(guest, frame, Checksum::Unknown)
+    }
+
+    pub fn show_with(&mut self, guest: &Guest, frame: &[u8], checksum: Checksum) -> (Verdict, Vec<u8>) {
+        // Poisoned, so that a field that nobody writes shows.
+        let mut out = vec![0xa5; MAX_FRAME];
+        let rx =
+            RxFrame { device: guest.device, vlan: guest.vlan, checksum, length: frame.len(), octets: frame };
+        let verdict = self.engine.frame(self.now, rx, &mut out);
+        out.truncate(if let Verdict::Answer { length, .. } = verdict { length } else { 0 });
+        for octets in [frame, out.as_slice()].into_iter().filter(|octets| !octets.is_empty()) {
+            if let Some(tape) = &mut self.tape {
+                tape.write(octets);
+            }
+        }
+        (verdict, out)
+    }
+
+    /// The answer to a frame, which there must be; it goes to the asker and has right checksums.
+    pub fn ask(&mut self, guest: &Guest, frame: &[u8]) -> Answer {
+        let (verdict, octets) = self.show(guest, frame);
+        assert!(matches!(verdict, Verdict::Answer { .. }), "{verdict:?}");
+        let answer = Answer::parse(octets);
+        assert_eq!(answer.destination_mac, guest.mac, "answers go to the MAC that asked");
+        assert_eq!(answer.hop_limit, 255);
+        answer
+    }
+
+    /// The reason why a frame is dropped, which it must be.
+    pub fn refuse(&mut self, guest: &Guest, frame: &[u8]) -> Reason {
+        match self.show(guest, frame) {
+            (Verdict::Drop(reason), _) => reason,
+            (verdict, _) => panic!("{verdict:?}"),
+        }
+    }
+
+    /// The DHCPv6 answer to options of a message type from a guest.
+    pub fn dhcp(&mut self, guest: &Guest, kind: u8, options: &[Vec<u8>]) -> Dhcp {
+        let answer = self.ask(guest, &guest.dhcp(kind, &options.concat()));
+        assert_eq!(answer.ports, Some((547, 546)));
+        Dhcp::parse(&answer.message)
+    }
+
+    /// Why a DHCPv6 message is dropped.
+    pub fn no_dhcp(&mut self, guest: &Guest, kind: u8, options: &[Vec<u8>]) -> Reason {
+        self.refuse(guest, &guest.dhcp(kind, &options.concat()))
+    }
+}
+
+impl Answer {
+    pub fn parse(octets: Vec<u8>) -> Self {
+        let packet = SlicedPacket::from_ethernet(&octets).expect("etherparse reads it");
+        let ethernet = match packet.link.clone() {
+            Some(LinkSlice::Ethernet2(ethernet)) => ethernet,
+            other => panic!("{other:?}"),
+        };
+        let Some(NetSlice::Ipv6(v6)) = packet.net.clone() else { panic!("not IPv6") };
+        let header = v6.header();
+        let total = usize::from(header.payload_length());
+        let start = octets.len() - total;
+        let upper = octets.get(start..).expect("the upper layer");
+        let (source, destination) = (header.source_addr(), header.destination_addr());
+        assert_eq!(checksum(source, destination, header.next_header().0, upper), 0, "the checksum is right");
+        let (ports, message) = match packet.transport.clone().expect("an upper layer") {
+            TransportSlice::Udp(udp) => {
+                assert_ne!(udp.checksum(), 0, "IP-006");
+                assert_eq!(usize::from(udp.length()), total);
+                (Some((udp.source_port(), udp.destination_port())), udp.payload().to_vec())
+            }
+            TransportSlice::Icmpv6(_) => (None, upper.to_vec()),
+            other => panic!("{other:?}"),
+        };
+        Self {
+            source_mac: ethernet.source(),
+            destination_mac: ethernet.destination(),
+            vlan: packet.vlan().and_then(|v| match v {
+                etherparse::VlanSlice::SingleVlan(tag) => Some(tag.vlan_identifier().value()),
+                etherparse::VlanSlice::DoubleVlan(_) => None,
+            }),
+            source,
+            destination,
+            hop_limit: header.hop_limit(),
+            ports,
+            message,
+            octets: octets.clone(),
+        }
+    }
+}
+
+/// RFC 1071 by its definition, one word after the other.
+fn checksum(source: Ipv6Addr, destination: Ipv6Addr, next_header: u8, message: &[u8]) -> u16 {
+    let length = u32::try_from(message.len()).expect("short").to_be_bytes();
+    let pseudo =
+        [&source.octets(), &destination.octets(), length.as_slice(), &[0, 0, 0, next_header], message]
+            .concat();
+    let mut sum = 0_u32;
+    for word in pseudo.chunks(2) {
+        sum += u32::from(word[0]) << 8 | word.get(1).map_or(0, |low| u32::from(*low));
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).expect("folded")
+}
+
+/// A DHCPv6 answer as dhcproto reads it.
+pub struct Dhcp {
+    pub message: Message,
+    /// Codes of the top level in the order of the octets (dhcproto sorts them).
+    pub codes: Vec<u16>,
+    pub octets: Vec<u8>,
+}
+
+/// An identity association of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct IaSeen {
+    pub iaid: u32,
+    pub t1: u32,
+    pub t2: u32,
+    /// Address or prefix, preferred and valid lifetime.
+    pub leases: Vec<(String, u32, u32)>,
+    pub status: Option<u16>,
+}
+
+impl Dhcp {
+    pub fn parse(octets: &[u8]) -> Self {
+        let message = Message::decode(&mut Decoder::new(octets)).expect("dhcproto reads it");
+        let mut codes = Vec::new();
+        let mut rest = &octets[4..];
+        while let Some((head, tail)) = rest.split_first_chunk::<4>() {
+            codes.push(u16::from_be_bytes([head[0], head[1]]));
+            rest = tail.get(usize::from(u16::from_be_bytes([head[2], head[3]]))..).expect("whole options");
+        }
+        assert!(rest.is_empty(), "nothing behind the last option");
+        Self { message, codes, octets: octets.to_vec() }
+    }
+
+    pub fn kind(&self) -> u8 {
+        self.octets[0]
+    }
+
+    /// The value of a top-level option, from the octets themselves.
+    pub fn value(&self, code: u16) -> Option<&[u8]> {
+        let mut rest = &self.octets[4..];
+        while let Some((head, tail)) = rest.split_first_chunk::<4>() {
+            let (value, next) = tail.split_at(usize::from(u16::from_be_bytes([head[2], head[3]])));
+            if u16::from_be_bytes([head[0], head[1]]) == code {
+                return Some(value);
+            }
+            rest = next;
+        }
+        None
+    }
+
+    /// The message's own status.
+    pub fn status(&self) -> Option<u16> {
+        self.message.opts().iter().find_map(status_of)
+    }
+
+    pub fn ia_na(&self) -> Vec<IaSeen> {
+        self.message
+            .opts()
+            .iter()
+            .filter_map(|o| {
+                if let DhcpOption::IANA(IANA { id, t1, t2, opts }) = o {
+                    let leases = opts.iter().filter_map(|o| match o {
+                        DhcpOption::IAAddr(IAAddr { addr, preferred_life, valid_life, .. }) => {
+                            Some((addr.to_string(), *preferred_life, *valid_life))
+                        }
+                        _ => None,
+                    });
+                    let (leases, status) = (leases.collect(), opts.iter().find_map(status_of));
+                    Some(IaSeen { iaid: *id, t1: *t1, t2: *t2, leases, status })
+                } else {
+                    None
+                }
+            })
+            .collect()
+    }
+
+    pub fn ia_pd(&self) -> Vec<IaSeen> {
+        self.message
+            .opts()
+            .iter()
+            .filter_map(|o| {
+                if let DhcpOption::IAPD(IAPD { id, t1, t2, opts }) = o {
+                    let leases = opts.iter().filter_map(|o| match o {
+                        DhcpOption::IAPrefix(IAPrefix {
+                            preferred_lifetime,
+                            valid_lifetime,
+                            prefix_len,
+                            prefix_ip,
+                            ..
+                        }) => {
+                            Some((format!("{prefix_ip}/{prefix_len}"), *preferred_lifetime, *valid_lifetime))
+                        }
+                        _ => None,
+                    });
+                    let (leases, status) = (leases.collect(), opts.iter().find_map(status_of));
+                    Some(IaSeen { iaid: *id, t1: *t1, t2: *t2, leases, status })
+                } else {
+                    None
+                }
+            })
+            .collect()
+    }
+
+    /// Addresses of the only IA_NA.
+    pub fn addresses(&self) -> Vec<String> {
+        let ias = self.ia_na();
+        assert_eq!(ias.len(), 1);
+        ias.into_iter().flat_map(|ia| ia.leases).map(|lease| lease.0).collect()
+    }
+}
+
+fn status_of(option: &DhcpOption) -> Option<u16> {
+    match option {
+        DhcpOption::StatusCode(StatusCode { status, .. }) => Some(u16::from(*status)),
+        _ => None,
+    }
+}
