@@ -144,7 +144,7 @@ impl Drop for Server {
 }
 
 /// Makes the kernel kill the child when the thread that starts it ends.
-fn end_with_parent(command: &mut Command) {
+pub fn end_with_parent(command: &mut Command) {
     let hook = || {
         // SAFETY: takes numbers only, and is safe between fork and exec.
         if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } < 0 {

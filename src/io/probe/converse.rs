@@ -187,7 +187,7 @@ impl Wire {
 }
 
 /// The checks of the envelope that a host makes; what fails is noted and must be discarded.
-fn is_sound(heard: &envelope::Heard<'_>, called: &'static str, faults: &mut Faults) -> bool {
+pub(super) fn is_sound(heard: &envelope::Heard<'_>, called: &'static str, faults: &mut Faults) -> bool {
     let router = matches!(heard.upper, Upper::RouterAdvertisement(_));
     if !heard.checksum_holds {
         faults.add(called, "RFC 8200 §8.1", "its checksum is wrong");

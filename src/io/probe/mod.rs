@@ -17,6 +17,8 @@ mod message;
 mod port;
 mod reply;
 pub mod report;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::time::Duration;
