@@ -1,7 +1,6 @@
 //! `frontdesk demo`: Boot three guests in a namespace of their own and show what each ended with.
 
 use std::fmt::{self, Display};
-use std::path::Path;
 use std::process::Command;
 
 use super::{Failure, exit};
@@ -32,8 +31,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         print!("{LEASES}");
         return Ok(exit::OK);
     }
-    let guests = match demo::run(LEASES, dataplane) {
+    let guests = match demo::run(LEASES, dataplane()) {
         Ok(guests) => guests,
+        Err(error @ DemoError::Netns(NetnsError::Forbidden { .. })) => return without_namespaces(&error),
         Err(error) => return Err(failure(&error)),
     };
     if args.json {
@@ -50,15 +50,20 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
 }
 
 /// This program as an operator would start it on a hypervisor.
-fn dataplane(leases: &Path) -> Command {
+fn dataplane() -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.args(["run", "--attach", "tap-*", "--leases"]).arg(leases);
+    command.args(["run", "--attach", "tap-*", "--leases", "/dev/stdin"]);
     command
+}
+
+/// Where namespaces are forbidden the guests cannot be had.
+fn without_namespaces(error: &DemoError) -> Result<u8, Failure> {
+    let hint = "frontdesk replay and frontdesk explain need no namespace and no privilege";
+    Err(Failure::new(exit::UNAVAILABLE, format!("{error}\n{hint}")))
 }
 
 fn failure(error: &DemoError) -> Failure {
     let code = match error {
-        DemoError::Netns(NetnsError::Forbidden { .. }) => exit::UNAVAILABLE,
         DemoError::Leases(_) => exit::DATA,
         _ => exit::OS,
     };
