@@ -247,7 +247,7 @@ impl Output {
     }
 }
 
-fn unreadable(error: &CaptureError) -> Failure {
+pub(super) fn unreadable(error: &CaptureError) -> Failure {
     let code = match error {
         CaptureError::Read { .. } => exit::NO_INPUT,
         CaptureError::NotACapture { .. } | CaptureError::Broken { .. } => exit::DATA,
