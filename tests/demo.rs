@@ -89,7 +89,7 @@ fn the_demo_is_short_and_ends_with_its_verdict() {
 }
 
 #[test]
-fn where_namespaces_are_forbidden_the_demo_names_the_setting() {
+fn where_namespaces_are_forbidden_the_demo_names_the_setting_and_replays() {
     if !namespaces() {
         return;
     }
@@ -99,6 +99,11 @@ fn where_namespaces_are_forbidden_the_demo_names_the_setting() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{message}");
     assert!(message.contains("user.max_net_namespaces"), "{message}");
+    assert!(message.contains("19 frames, 14 answered"), "{message}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    for answer in ["router-advertisement", "dhcpv6-advertise", "dhcpv6-reply-to-information-request"] {
+        assert!(text.contains(answer), "the recorded frames are answered: {text}");
+    }
 }
 
 /// A port of a network with a VLAN id is served inside that VLAN only.
