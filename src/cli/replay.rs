@@ -57,6 +57,14 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     broken.map_or(Ok(exit::OK), |error| Err(unreadable(&error)))
 }
 
+/// Replays to the end and prints every step and the summary.
+pub(super) fn print_all(replay: Replay) -> Result<(), Failure> {
+    let name = replay.name().to_owned();
+    let (summary, broken) = print(replay, false, None)?;
+    summary.print(&name);
+    broken.map_or(Ok(()), |error| Err(unreadable(&error)))
+}
+
 /// Prints every step; the error is the one that ended the capture early.
 fn print(
     replay: Replay,
@@ -247,7 +255,7 @@ impl Output {
     }
 }
 
-fn unreadable(error: &CaptureError) -> Failure {
+pub(super) fn unreadable(error: &CaptureError) -> Failure {
     let code = match error {
         CaptureError::Read { .. } => exit::NO_INPUT,
         CaptureError::NotACapture { .. } | CaptureError::Broken { .. } => exit::DATA,
