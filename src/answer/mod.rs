@@ -13,7 +13,15 @@
 //!
 //! Who asks is decided by `guard.rs`: source MAC, VLAN and device of the frame, nothing inside the packet (IP-001).
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 mod dhcp6;
 mod echo;

@@ -1,19 +1,23 @@
 //! `frontdesk demo`: Boot three guests in a namespace of their own and show what each ended with.
 
 use std::fmt::{self, Display};
-use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use super::{Failure, exit};
 use crate::daemon::demo::{self, DemoError, Guest};
+use crate::io::capture::Capture;
 use crate::io::netns::{NetnsError, Preference};
+use crate::io::replay;
+use crate::lease;
 use crate::types::Lifetime;
 
 /// Boot three guests in a namespace of their own and show what each ended with.
 ///
 /// Makes a bridge with a SLAAC, a stateless and a stateful guest, serves them by `frontdesk run`, and prints what
 /// their kernels and their DHCPv6 client report. Needs no root, touches no interface of this machine and leaves
-/// nothing behind. Ends with 0 when every guest has exactly what its lease says, with 1 otherwise.
+/// nothing behind. Ends with 0 when every guest has exactly what its lease says, with 1 otherwise. Where namespaces are
+/// forbidden it says which setting forbids them, replays recorded frames of such guests and ends with 69.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Print one JSON array instead of text
@@ -24,6 +28,9 @@ pub(super) struct Args {
     show_leases: bool,
 }
 
+/// Frames of the demo's guests: Linux 6.18 kernels and `frontdesk probe`, recorded on the bridge's ports.
+const CAPTURE: &[u8] = include_bytes!("../../fixtures/demo.pcapng");
+
 /// The lease source of the demo.
 const LEASES: &str = include_str!("../../fixtures/demo.toml");
 
@@ -32,8 +39,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         print!("{LEASES}");
         return Ok(exit::OK);
     }
-    let guests = match demo::run(LEASES, dataplane) {
+    let guests = match demo::run(LEASES, dataplane()) {
         Ok(guests) => guests,
+        Err(error @ DemoError::Netns(NetnsError::Forbidden { .. })) => return without_namespaces(&error),
         Err(error) => return Err(failure(&error)),
     };
     if args.json {
@@ -50,15 +58,29 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
 }
 
 /// This program as an operator would start it on a hypervisor.
-fn dataplane(leases: &Path) -> Command {
+fn dataplane() -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.args(["run", "--attach", "tap-*", "--leases"]).arg(leases);
+    command.args(["run", "--attach", "tap-*", "--leases", "/dev/stdin"]);
     command
+}
+
+/// Where namespaces are forbidden no guest can be booted; frames of guests recorded elsewhere are answered instead.
+fn without_namespaces(error: &DemoError) -> Result<u8, Failure> {
+    eprintln!("frontdesk: {error}");
+    eprintln!(
+        "No guest can be booted here. These are frames of such guests, recorded, and how they are answered:"
+    );
+    let loaded = lease::load("the demo's leases", LEASES.as_bytes().to_vec());
+    let loaded = loaded.map_err(|error| Failure::new(exit::DATA, error.to_string()))?;
+    let capture =
+        Capture::read("the demo's capture", CAPTURE).map_err(|error| super::replay::unreadable(&error))?;
+    let replay = replay::replay(capture, Arc::new(loaded.table), replay::Settings::default());
+    super::replay::print_all(replay)?;
+    Ok(exit::UNAVAILABLE)
 }
 
 fn failure(error: &DemoError) -> Failure {
     let code = match error {
-        DemoError::Netns(NetnsError::Forbidden { .. }) => exit::UNAVAILABLE,
         DemoError::Leases(_) => exit::DATA,
         _ => exit::OS,
     };

@@ -4,6 +4,7 @@ mod check;
 mod compile;
 mod demo;
 mod explain;
+mod leases;
 mod probe;
 mod replay;
 mod run;

@@ -148,7 +148,7 @@ impl Devices {
                 self.attached.insert(index, Attached { link, socket, slots });
             }
             Err(error) if is_gone(&error) => {
-                tracing::debug!(device = %name, index, "went before it was attached")
+                tracing::debug!(device = %name, index, "went before it was attached");
             }
             Err(error) => {
                 // Told once; tried again at the device's next change.

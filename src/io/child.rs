@@ -1,18 +1,19 @@
 //! A server process of ours: started, waited for until it says that it is ready, and stopped with us.
 //!
-//! Speaks `sd_notify(3)` from the service manager's side. The child is killed by the kernel when the thread that
-//! started it ends, so that nothing is left behind by a crash.
+//! Speaks `sd_notify(3)` from the service manager's side. Nothing is left behind, not even by a crash: the kernel kills
+//! the child when the thread that started it ends, and neither the socket nor the output has a name in the file system.
 
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io;
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-
-use tempfile::TempDir;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -51,14 +52,20 @@ pub enum ChildError {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    home: TempDir,
+    output: File,
 }
+
+/// Servers started by this process, for the names of their sockets.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// How long a server may take to stop by itself before it is killed.
 const STOPPING: Duration = Duration::from_secs(3);
 
 /// How often the state of a child is looked at.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Octets of a server's output that are read back: one that writes more is not waiting to be read.
+const MAX_OUTPUT: usize = 1 << 20;
 
 impl Server {
     /// Starts `command` in the calling thread's namespaces and waits until it notifies `READY=1`. What it writes is
@@ -69,14 +76,15 @@ impl Server {
     pub fn start(mut command: Command, patience: Duration) -> Result<Self, ChildError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let start = |command: &mut Command| -> io::Result<(Self, UnixDatagram)> {
-            let home = tempfile::tempdir()?;
-            let socket = home.path().join("notify");
-            let ready = UnixDatagram::bind(&socket)?;
-            let output = File::create(home.path().join("output"))?;
-            command.env("NOTIFY_SOCKET", &socket).stdin(Stdio::null());
-            command.stdout(output.try_clone()?).stderr(output);
+            // Abstract names belong to the network namespace, which the child shares.
+            let name =
+                format!("frontdesk-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+            let ready = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+            let output = tempfile::tempfile()?;
+            command.env("NOTIFY_SOCKET", format!("@{name}"));
+            command.stdout(output.try_clone()?).stderr(output.try_clone()?);
             end_with_parent(command);
-            Ok((Self { child: command.spawn()?, home }, ready))
+            Ok((Self { child: command.spawn()?, output }, ready))
         };
         let (mut server, ready) = match start(&mut command) {
             Ok(started) => started,
@@ -104,7 +112,15 @@ impl Server {
     /// What it wrote to standard output and standard error so far.
     #[must_use]
     pub fn output(&self) -> String {
-        std::fs::read_to_string(self.home.path().join("output")).unwrap_or_default()
+        let mut octets = vec![0; MAX_OUTPUT];
+        let mut length = 0;
+        while let Ok(more @ 1..) =
+            self.output.read_at(octets.get_mut(length..).unwrap_or_default(), length as u64)
+        {
+            length += more;
+        }
+        octets.truncate(length);
+        String::from_utf8_lossy(&octets).into_owned()
     }
 
     /// Stops it with SIGTERM, and with SIGKILL when it does not listen. Says how it ended and what it wrote.

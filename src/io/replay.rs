@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::capture::{Capture, CaptureError, Frame, LinkType};
-use crate::answer::Verdict;
+use crate::answer::{Silent, Trace, Verdict};
 use crate::engine::{Checksum, Engine, RxFrame};
 use crate::lease::LeaseTable;
 use crate::types::limits::MAX_FRAME;
@@ -98,7 +98,12 @@ impl Replay {
         self.capture.name()
     }
 
-    fn step(&mut self, frame: Frame) -> Step {
+    /// The next step, with a reader for the reasons of its verdict.
+    pub fn next_traced<T: Trace>(&mut self, trace: &mut T) -> Option<Result<Step, CaptureError>> {
+        Some(self.capture.next()?.map(|frame| self.step(frame, trace)))
+    }
+
+    fn step<T: Trace>(&mut self, frame: Frame, trace: &mut T) -> Step {
         // The engine's time never goes back; captures merged from several machines do.
         self.now = self.now.max(Instant(u64::try_from(frame.time.as_micros()).unwrap_or(u64::MAX)));
         let (number, device) = self.device(frame.interface);
@@ -113,7 +118,7 @@ impl Replay {
             length: frame.length,
             octets: &frame.octets,
         };
-        let verdict = self.engine.frame(self.now, received, &mut self.out);
+        let verdict = self.engine.frame_traced(self.now, received, &mut self.out, trace);
         let answer = match verdict {
             Verdict::Answer { length, .. } => self.out.get(..length).unwrap_or(&self.out).to_vec(),
             _ => Vec::new(),
@@ -144,7 +149,7 @@ impl Iterator for Replay {
     type Item = Result<Step, CaptureError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.capture.next()?.map(|frame| self.step(frame)))
+        self.next_traced(&mut Silent)
     }
 }
 

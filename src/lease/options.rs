@@ -54,6 +54,24 @@ pub fn entries(block: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     })
 }
 
+/// The field of the lease source that an option comes from.
+#[must_use]
+pub const fn field(code: u16) -> &'static str {
+    match code {
+        23 => "dns_nameservers",
+        24 => "dns_domains",
+        31 => "sntp_servers",
+        32 => "information_refresh_time",
+        39 => "hostname",
+        56 => "ntp_servers",
+        59 => "boot_file_url",
+        82 => "sol_max_rt",
+        83 => "inf_max_rt",
+        103 => "captive_portal",
+        _ => "options",
+    }
+}
+
 /// True when a block is a whole number of entries in ascending order of code, each once unless the option may repeat.
 #[must_use]
 pub fn verify(block: &[u8]) -> bool {

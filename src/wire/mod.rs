@@ -6,7 +6,15 @@
 //! 2. Writing never passes the end of its buffer; lengths are patched by the [`Writer`].
 //! 3. Neither knows a lease or decides anything.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 pub mod checksum;
 pub mod dhcp6;

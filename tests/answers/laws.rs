@@ -106,7 +106,7 @@ fn check(world: &mut World, frame: &[u8], checksum: Checksum) -> Result<(), Test
     let Verdict::Answer { length, .. } = verdict else { return Ok(()) };
     out.truncate(length);
     prop_assert_eq!(&out, &again[..length], "same input, same octets");
-    let answer = Answer::parse(out);
+    let answer = Answer::parse(&out);
     prop_assert_eq!(&answer.destination_mac, &frame[6..12], "to who asked");
     prop_assert_eq!(answer.destination_mac[0] & 1, 0, "never to a group");
     prop_assert_ne!(answer.destination_mac, ROUTER_MAC, "never to ourselves");

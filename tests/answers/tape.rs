@@ -37,7 +37,7 @@ impl Tape {
 
     pub fn write(&mut self, frame: &[u8]) {
         let length = u32::try_from(frame.len()).expect("a short frame");
-        let packet = PcapPacket::new(Duration::from_millis(self.frames), length, frame);
+        let packet = PcapPacket::new(Duration::from_millis(self.frames), length, frame).expect("whole");
         self.writer.write_packet(&packet).expect("a packet in the capture");
         self.frames += 1;
     }

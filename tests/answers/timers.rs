@@ -45,7 +45,7 @@ fn ra_023_a_pinned_port_gets_three_ras_at_most_16_seconds_apart_and_then_one_in_
 fn ra_026_an_unsolicited_ra_goes_to_all_nodes_inside_and_to_the_guest_outside() {
     let mut world = World::new();
     let (_, _, octets) = run(&mut world, Instant(600_000)).remove(0);
-    let answer = Answer::parse(octets);
+    let answer = Answer::parse(&octets);
     assert_eq!(answer.destination, ip("ff02::1"));
     assert_eq!(answer.destination_mac, Guest::new(PINNED).mac, "RFC 6085");
     assert_eq!((answer.hop_limit, answer.message[0]), (255, 134));

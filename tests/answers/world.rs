@@ -91,7 +91,7 @@ impl World {
     pub fn ask(&mut self, guest: &Guest, frame: &[u8]) -> Answer {
         let (verdict, octets) = self.show(guest, frame);
         assert!(matches!(verdict, Verdict::Answer { .. }), "{verdict:?}");
-        let answer = Answer::parse(octets);
+        let answer = Answer::parse(&octets);
         assert_eq!(answer.destination_mac, guest.mac, "answers go to the MAC that asked");
         assert_eq!(answer.hop_limit, 255);
         answer
@@ -119,8 +119,8 @@ impl World {
 }
 
 impl Answer {
-    pub fn parse(octets: Vec<u8>) -> Self {
-        let packet = SlicedPacket::from_ethernet(&octets).expect("etherparse reads it");
+    pub fn parse(octets: &[u8]) -> Self {
+        let packet = SlicedPacket::from_ethernet(octets).expect("etherparse reads it");
         let ethernet = match packet.link.clone() {
             Some(LinkSlice::Ethernet2(ethernet)) => ethernet,
             other => panic!("{other:?}"),
@@ -153,7 +153,7 @@ impl Answer {
             hop_limit: header.hop_limit(),
             ports,
             message,
-            octets: octets.clone(),
+            octets: octets.to_vec(),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use frontdesk::io::child::end_with_parent;
+
 use super::{sh, wait};
 
 /// A running daemon whose log and counters are read as they come.
@@ -27,6 +29,7 @@ impl Daemon {
 
     /// As [`start`](Self::start), with a command of the caller's.
     pub(crate) fn start_with(command: &mut Command) -> Self {
+        end_with_parent(command);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let (log, counters) = (Lines::default(), Lines::default());
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));

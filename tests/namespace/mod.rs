@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use frontdesk::io::child::end_with_parent;
 use frontdesk::io::packet::{Filter, Port, PortOptions, Socket};
 
 const INSIDE: &str = "FRONTDESK_TEST_NAMESPACE";
@@ -30,7 +31,9 @@ pub(crate) fn run(name: &str, body: impl FnOnce()) {
         return;
     };
     let program = std::env::current_exe().expect("the test program's path");
-    let output = Command::new("unshare")
+    let mut command = Command::new("unshare");
+    end_with_parent(&mut command);
+    let output = command
         .arg(flags)
         .arg(program)
         .args([name, "--exact", "--nocapture", "--test-threads=1"])

@@ -47,13 +47,6 @@ pub(super) fn answer<T: Trace>(
     out: &mut [u8],
     trace: &mut T,
 ) -> Outcome {
-    // RFC 9915 §16: a client's message to a unicast address should not be accepted (DHCP-006).
-    if !asker.frame.destination.is_multicast() {
-        return Err(Reason::UnicastDestination);
-    }
-    if asker.frame.destination != ip6::ALL_DHCP_AGENTS {
-        return Err(Reason::BadDestination);
-    }
     let kind = payload.first().map(|kind| MessageType::from(*kind)).ok_or(Reason::BadDhcp)?;
     match kind {
         // A guest port must not be able to forge a MAC by relaying (RLY-001).
@@ -63,6 +56,14 @@ pub(super) fn answer<T: Trace>(
             return Err(Reason::RogueServer);
         }
         _ => {}
+    }
+    // RFC 9915 §16: a client's message to a unicast address should not be accepted (DHCP-006). The rule is for clients:
+    // a relay or a server may send to one (RLY-018), and was named above.
+    if !asker.frame.destination.is_multicast() {
+        return Err(Reason::UnicastDestination);
+    }
+    if asker.frame.destination != ip6::ALL_DHCP_AGENTS {
+        return Err(Reason::BadDestination);
     }
     let (_, client, server) = VALIDITY.into_iter().find(|row| row.0 == kind).ok_or(Reason::UnknownType)?;
     // RFC 9915 §13.1: a direct client has a link-local source; nothing else could be answered (DHCP-010).

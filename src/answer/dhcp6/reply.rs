@@ -6,7 +6,7 @@
 use super::super::guard::Asker;
 use super::super::{Outcome, Trace};
 use crate::answer::AnswerKind;
-use crate::lease::options::{self, OPTION_INFORM_ONLY, OPTION_REPLY_ONLY, OPTION_UNASKED};
+use crate::lease::options::{self, OPTION_INFORM_ONLY, OPTION_REPLY_ONLY, OPTION_UNASKED, Origin};
 use crate::wire::dhcp6::{CLIENT_PORT, ClientMessage, MessageType, SERVER_PORT, code};
 use crate::wire::envelope::{Layer, Open};
 use crate::wire::{Full, Writer};
@@ -78,7 +78,11 @@ impl<'b> Reply<'b> {
                 trace.note(|| {
                     let why = if entry.flags & OPTION_UNASKED == 0 { "asked for" } else { "sent unasked" };
                     let fate = if fits { "" } else { "; left out, it does not fit the MTU" };
-                    format!("option {} from the {:?}, {why}{fate}", entry.code, entry.origin)
+                    format!(
+                        "option {} from {}, {why}{fate}",
+                        entry.code,
+                        source_of(asker, entry.origin, entry.code)
+                    )
                 });
             }
         }
@@ -91,23 +95,34 @@ impl<'b> Reply<'b> {
     fn fqdn<T: Trace>(&mut self, asker: &Asker<'_, '_>, flags: u8, trace: &mut T) {
         let mark = self.out().len();
         let name = asker.port.hostname();
-        let written = self.out().u16(code::CLIENT_FQDN).and_then(|()| {
+        let outcome = self.out().u16(code::CLIENT_FQDN).and_then(|()| {
             self.out().length16(|out| {
                 out.u8(flags)?;
                 out.put(name)
             })
         });
-        if written.is_err() {
+        if outcome.is_err() {
             self.out().truncate(mark);
         }
         trace.note(|| {
-            "option 39 from the Port's hostname: the client sent it and asks for it (DHCP-159)".into()
+            let from = source_of(asker, Origin::Port, code::CLIENT_FQDN);
+            format!("option 39 from {from}: the client sent it and asks for it (RFC 4704 §6, DHCP-159)")
         });
     }
 
     /// Seals the answer.
     pub(super) fn seal(self, kind: AnswerKind) -> Outcome {
         Ok((kind, self.open.seal()?))
+    }
+}
+
+/// The field of the lease source that an option was written in.
+fn source_of(asker: &Asker<'_, '_>, origin: Origin, code: u16) -> String {
+    let field = options::field(code);
+    match origin {
+        Origin::Port => format!("ports[{}].{field}", asker.port.id().0),
+        Origin::Network => format!("networks.{}.{field}", asker.network.name()),
+        Origin::Default => format!("the default of {field}"),
     }
 }
 

@@ -171,6 +171,9 @@ fn observe(
     let mut domains: Vec<String> =
         report.routers.iter().flat_map(|r| &r.search).flat_map(|s| s.domains.clone()).collect();
     domains.extend(settings.iter().flat_map(|s| s.domains.clone()));
+    let mut routes: Vec<Route> =
+        netlink.routes()?.into_iter().filter(|route| route.device == nic.index).collect();
+    routes.sort_by_key(|route| (route.prefix_length, route.destination));
     let mtu = netns.sysctl(&format!("ipv6/conf/{NIC}/mtu"))?;
     Ok(Guest {
         network: plan.network.clone(),
@@ -180,7 +183,7 @@ fn observe(
         routed_after_ms: None,
         configured_after_ms: None,
         addresses: addresses(&netlink.addresses(nic.index)?, &leased),
-        routes: netlink.routes()?.iter().filter(|route| route.device == nic.index).map(shown).collect(),
+        routes: routes.iter().map(shown).collect(),
         mtu: mtu.parse().unwrap_or(nic.mtu),
         dns: once(dns),
         domains: once(domains),
@@ -201,7 +204,9 @@ fn addresses(all: &[Address], leased: &[Ipv6Addr]) -> Vec<GuestAddress> {
         preferred: address.preferred.0,
         valid: address.valid.0,
     };
-    global.map(shown).collect()
+    let mut shown: Vec<_> = global.map(shown).collect();
+    shown.sort_by_key(|address| address.address);
+    shown
 }
 
 fn shown(route: &Route) -> GuestRoute {

@@ -7,8 +7,7 @@
 mod guest;
 mod plan;
 
-use std::io;
-use std::path::Path;
+use std::io::{self, Write};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -48,18 +47,20 @@ const BRIDGE: &str = "br0";
 
 /// Boots a guest for every port of `leases` on one bridge and waits until all have come up or given up.
 ///
-/// `dataplane` makes the command that serves the lease file on all devices called `tap…`; it must notify `READY=1`
-/// (`sd_notify(3)`). Must be called while the process has one thread, which then is in a namespace of its own.
+/// `dataplane` is the command that serves the lease file on its standard input on all devices called `tap…`; it must
+/// notify `READY=1` (`sd_notify(3)`). Must be called while the process has one thread, which then is in a namespace of its own.
 ///
 /// # Errors
 /// [`DemoError`] when there is nothing to show.
-pub fn run(leases: &str, dataplane: impl FnOnce(&Path) -> Command) -> Result<Vec<Guest>, DemoError> {
+pub fn run(leases: &str, mut dataplane: Command) -> Result<Vec<Guest>, DemoError> {
     let plans = plan::read(leases).map_err(DemoError::Leases)?;
     netns::isolate()?;
     let namespaces = build(&plans)?;
-    let file = tempfile::Builder::new().suffix(".toml").tempfile()?;
-    std::fs::write(file.path(), leases)?;
-    let _dataplane = Server::start(dataplane(file.path()), START)?;
+    // A file without a name: it cannot be left behind.
+    let mut file = tempfile::tempfile()?;
+    file.write_all(leases.as_bytes())?;
+    dataplane.stdin(file);
+    let _dataplane = Server::start(dataplane, START)?;
     thread::scope(|scope| {
         let guests: Vec<_> = plans
             .iter()

@@ -91,6 +91,14 @@ impl Filter {
         Self { program: program(None) }
     }
 
+    /// The filter that passes every frame, for tools and tests that look at answers too.
+    #[must_use]
+    pub fn everything() -> Self {
+        let mut asm = Assembler::default();
+        asm.deliver(WHOLE);
+        Self { program: asm.finish() }
+    }
+
     pub(super) fn program(&self) -> &[Instruction] {
         &self.program
     }

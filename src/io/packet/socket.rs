@@ -100,7 +100,8 @@ impl Socket {
     /// # Errors
     /// `ENODEV` when the device is gone.
     pub fn bind(&self, device: u32) -> io::Result<()> {
-        // ETH_P_ALL, not ETH_P_IPV6: a bridge takes the frames of its ports before the handlers of a protocol see them.
+        // ETH_P_ALL, not ETH_P_IPV6: a bridge takes the frames of its ports before the handlers of a protocol see them,
+        // so that those see none at all. The price is that the filter runs for every frame of this device.
         let address = address(device, libc::ETH_P_ALL as u16)?;
         // SAFETY: the address is a whole sockaddr_ll that outlives the call.
         let outcome = unsafe { libc::bind(self.0.as_raw_fd(), address.as_ptr().cast(), address.len()) };
@@ -136,7 +137,9 @@ impl Socket {
         if outcome < 0 { (0, 0) } else { (u64::from(counts.tp_packets), u64::from(counts.tp_drops)) }
     }
 
-    /// Sends frames, at most [`BATCH`] of them, without waiting. A frame that is refused is lost; the others are tried.
+    /// Sends frames, [`BATCH`] of them by one system call, without waiting. A frame that is refused is lost; the others
+    /// are tried. They take the device's queue like everybody's (no `PACKET_QDISC_BYPASS`): what an operator shapes or
+    /// filters on the way out holds for answers too, and going around it saved nothing over veth.
     pub fn send(&self, frames: &[&[u8]]) -> Sent {
         let mut sent = Sent::default();
         for batch in frames.chunks(BATCH) {

@@ -18,11 +18,11 @@ pub(super) fn check(source: &Source, out: &mut Findings) {
 
 /// The same MAC on one VLAN can be told apart only by the device, and on one network not at all.
 fn macs(source: &Source, out: &mut Findings) {
-    let key = |(i, port): (usize, &Port)| {
+    let key = |(i, port): (usize, Port<'_>)| {
         let network = source.networks.get(port.network? as usize)?;
         Some((network.vlan, port.mac?, i))
     };
-    let mut keys: Vec<(u16, MacAddr, usize)> = source.ports.iter().enumerate().filter_map(key).collect();
+    let mut keys: Vec<(u16, MacAddr, usize)> = source.ports.iter().filter_map(key).collect();
     keys.sort_unstable();
     for group in keys.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).filter(|group| group.len() > 1) {
         for (n, (vlan, mac, index)) in group.iter().enumerate().skip(1) {
@@ -38,23 +38,20 @@ fn same_mac(
     earlier: impl Iterator<Item = usize>,
     out: &mut Findings,
 ) {
-    let Some(port) = source.ports.get(index) else { return };
-    for other_index in earlier {
-        let Some(other) = source.ports.get(other_index) else { continue };
+    let Some((network, device)) = source.ports.place(index) else { return };
+    for other in earlier {
+        let Some((other_network, other_device)) = source.ports.place(other) else { continue };
         let at = Field::port(index).key("mac_address");
-        let name = |port: &Port| {
-            let network = port.network.and_then(|n| source.networks.get(n as usize));
-            network.map_or("", |n| n.name.as_str()).to_owned()
-        };
-        if port.network == other.network {
-            let what = format!("is the MAC of ports[{other_index}] on network {} too", name(port));
+        let found = other_network.and_then(|n| source.networks.get(n as usize));
+        let name = found.map_or("", |n| n.name.as_str());
+        if network == other_network {
+            let what = format!("is the MAC of ports[{other}] on network {name} too");
             out.error(at, what, mac, "give each port of a network its own MAC address");
             return;
         }
-        if port.device.is_none() || other.device.is_none() || port.device == other.device {
+        if device.is_none() || other_device.is_none() || device == other_device {
             let tag = if vlan == 0 { "untagged".to_owned() } else { format!("on VLAN {vlan}") };
-            let what =
-                format!("is the MAC of ports[{other_index}] on network {} too, both {tag}", name(other));
+            let what = format!("is the MAC of ports[{other}] on network {name} too, both {tag}");
             out.error(at, what, mac, "pin each of them to a device of its own, or change one");
             return;
         }
@@ -63,7 +60,7 @@ fn same_mac(
 
 fn addresses(source: &Source, out: &mut Findings) {
     let mut all: Vec<(u32, Ipv6Addr, usize, usize)> = Vec::new();
-    for (index, port) in source.ports.iter().enumerate() {
+    for (index, port) in source.ports.iter() {
         let Some(network) = port.network else { continue };
         let given = port.fixed_ips.iter().enumerate().filter(|(_, a)| **a != UNREAD_ADDRESS);
         all.extend(given.map(|(i, address)| (network, *address, index, i)));
@@ -94,7 +91,7 @@ enum Owner {
 /// Prefixes are disjoint or one holds the other. In the order of their first address, shorter first, the holders of
 /// each are those on a stack.
 fn prefixes(source: &Source, out: &mut Findings) {
-    let delegated = source.ports.iter().enumerate().flat_map(|(i, port)| {
+    let delegated = source.ports.iter().flat_map(|(i, port)| {
         let real = port.delegated_prefixes.iter().enumerate().filter(|(_, p)| p.prefix_len() > 0);
         real.map(move |(j, prefix)| (*prefix, Owner::Port(i, j)))
     });

@@ -27,9 +27,9 @@ pub(super) fn check(source: &Source, out: &mut Findings) {
         silent: network.advertises() && !network.managed() && !network.other(),
     };
     let facts: Vec<Facts<'_>> = source.networks.iter().map(facts).collect();
-    for (index, port) in source.ports.iter().enumerate() {
+    for (index, port) in source.ports.iter() {
         if let Some(facts) = port.network.and_then(|n| facts.get(n as usize)) {
-            one(index, port, facts, out);
+            one(index, &port, facts, out);
         }
     }
 }
@@ -40,7 +40,7 @@ fn own_addresses(network: &Network) -> Vec<Ipv6Addr> {
     network.own_addresses().into_iter().chain(gateways).collect()
 }
 
-fn one(index: usize, port: &Port, facts: &Facts<'_>, out: &mut Findings) {
+fn one(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findings) {
     let network = facts.network;
     if port.mac.is_some_and(|mac| mac == network.answer_mac()) {
         out.error(
@@ -78,7 +78,7 @@ fn one(index: usize, port: &Port, facts: &Facts<'_>, out: &mut Findings) {
 }
 
 /// A client that is sent to DHCPv6 for its address must get one.
-fn assignment(index: usize, port: &Port, facts: &Facts<'_>, out: &mut Findings) {
+fn assignment(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findings) {
     let assigned =
         |a: &Ipv6Addr| *a == UNREAD_ADDRESS || facts.network.subnet_of(*a).is_none_or(Subnet::is_assigned);
     if facts.assigns && !facts.network.unread_subnets && !port.fixed_ips.iter().any(assigned) {

@@ -57,7 +57,7 @@ impl<'n> Longest<'n> {
     }
 
     /// Says so when the answer to a port does not fit.
-    pub(super) fn check(&self, index: usize, port: &Port, out: &mut Findings) {
+    pub(super) fn check(&self, index: usize, port: &Port<'_>, out: &mut Findings) {
         let most = self.network.largest_answer();
         let assigned = |a: &&std::net::Ipv6Addr| self.network.subnet_of(**a).is_some_and(Subnet::is_assigned);
         let addresses = match port.fixed_ips.iter().filter(assigned).count() {
@@ -68,10 +68,10 @@ impl<'n> Longest<'n> {
             0 => 0,
             count => IA + count * PREFIX,
         };
-        let name = port.hostname.as_ref().map_or(0, |name| FQDN + name.as_wire().len());
-        let options = match &port.options {
+        let name = if port.hostname.is_empty() { 0 } else { FQDN + port.hostname.len() };
+        let options = match port.options {
             None => self.options,
-            own => on_the_wire(self.network, own.as_deref()),
+            own => on_the_wire(self.network, own),
         };
         let length = options.map(|options| self.fixed + addresses + prefixes + name + options);
         if length.is_none_or(|length| length > most) {

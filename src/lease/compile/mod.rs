@@ -7,8 +7,6 @@ mod advertisement;
 mod blobs;
 mod options;
 
-use std::collections::{BTreeSet, HashMap};
-
 pub(super) use advertisement::advertisement;
 use blobs::Blobs;
 pub(super) use options::block;
@@ -36,7 +34,7 @@ pub(super) fn compile(source: &Source) -> Result<LeaseTable, TooLarge> {
     let duid = source.duid.as_ref().map_or(&[][..], |duid| duid.as_bytes());
     table.out.server = ServerRecord { duid: table.blobs.store(duid)? };
     let mut delegates = vec![false; source.networks.len()];
-    for port in source.ports.iter().filter(|port| !port.delegated_prefixes.is_empty()) {
+    for (_, port) in source.ports.iter().filter(|(_, port)| !port.delegated_prefixes.is_empty()) {
         if let Some(slot) = port.network.and_then(|n| delegates.get_mut(n as usize)) {
             *slot = true;
         }
@@ -44,10 +42,12 @@ pub(super) fn compile(source: &Source) -> Result<LeaseTable, TooLarge> {
     for (network, delegates) in source.networks.iter().zip(delegates) {
         table.network(network, delegates)?;
     }
+    // Most ports have a device, a name and metadata that no other has.
+    table.blobs.reserve(source.ports.len().saturating_mul(3));
     let devices = table.devices(source)?;
     table.out.ports.reserve_exact(source.ports.len());
-    for port in &source.ports {
-        table.port(source, port, &devices)?;
+    for (number, port) in source.ports.iter() {
+        table.port(source, &port, devices.get(number).copied().unwrap_or(NO_DEVICE))?;
     }
     drop(devices);
     table.out.index = index(&table.out.ports)?;
@@ -97,24 +97,32 @@ impl Builder {
         Ok(())
     }
 
-    /// The device section, and the number of each device.
-    fn devices<'s>(&mut self, source: &'s Source) -> Result<HashMap<&'s str, u32>, TooLarge> {
-        let names: BTreeSet<&str> = source.ports.iter().filter_map(|port| port.device.as_deref()).collect();
-        let mut numbers = HashMap::with_capacity(names.len());
-        self.out.devices.reserve_exact(names.len());
-        for (number, name) in names.into_iter().enumerate() {
-            self.out.devices.push(self.blobs.store(name.as_bytes())?);
-            numbers.insert(name, u32::try_from(number).map_err(|_| TooLarge)?);
+    /// Makes the device section and gives the number of each port's device.
+    fn devices(&mut self, source: &Source) -> Result<Vec<u32>, TooLarge> {
+        let pinned = source.ports.iter().filter_map(|(number, port)| Some((port.device?, number)));
+        let mut names: Vec<(&str, usize)> = pinned.collect();
+        names.sort_unstable();
+        let mut devices = vec![NO_DEVICE; source.ports.len()];
+        for (device, same) in names.chunk_by(|a, b| a.0 == b.0).enumerate() {
+            let device = u32::try_from(device).map_err(|_| TooLarge)?;
+            for (name, number) in same {
+                if self.out.devices.len() <= device as usize {
+                    self.out.devices.push(self.blobs.store(name.as_bytes())?);
+                }
+                if let Some(slot) = devices.get_mut(*number) {
+                    *slot = device;
+                }
+            }
         }
-        Ok(numbers)
+        Ok(devices)
     }
 
-    fn port(&mut self, source: &Source, port: &Port, devices: &HashMap<&str, u32>) -> Result<(), TooLarge> {
+    fn port(&mut self, source: &Source, port: &Port<'_>, device: u32) -> Result<(), TooLarge> {
         // The check leaves no port without a network or a MAC.
         let number = port.network.unwrap_or_default();
         let Some(network) = source.networks.get(number as usize) else { return Ok(()) };
         let mac = port.mac.unwrap_or_default();
-        let options = match &port.options {
+        let options = match port.options {
             Some(own) => self.blobs.store(&block(network, Some(own))?)?,
             None => self.out.networks.get(number as usize).map_or_else(BlobRef::default, |n| n.options),
         };
@@ -125,14 +133,14 @@ impl Builder {
             mac: mac.0,
             vlan: network.vlan.into(),
             network: number.into(),
-            device: port.device.as_deref().and_then(|d| devices.get(d)).copied().unwrap_or(NO_DEVICE).into(),
+            device: device.into(),
             addresses: append(&mut self.out.addresses, assigned.map(std::net::Ipv6Addr::octets))?,
             prefixes: append(
                 &mut self.out.prefixes,
                 prefixes.map(|p| PrefixRecord { prefix: p.addr().octets(), length: p.prefix_len() }),
             )?,
             options,
-            hostname: self.blobs.store(port.hostname.as_ref().map_or(&[], |name| name.as_wire()))?,
+            hostname: self.blobs.store(port.hostname)?,
             metadata: self.blobs.store(port.metadata.as_bytes())?,
         };
         self.out.ports.push(record);

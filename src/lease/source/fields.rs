@@ -8,7 +8,7 @@ use crate::lease::problem::{Field, Findings, Step};
 /// The way from the top of the file to a node, kept on the stack: it costs nothing until there is a problem.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path<'p> {
-    above: Option<&'p Path<'p>>,
+    above: Option<&'p Self>,
     step: Option<PathStep<'p>>,
 }
 

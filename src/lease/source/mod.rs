@@ -10,6 +10,7 @@ mod model;
 mod network;
 mod node;
 mod port;
+mod ports;
 mod toml;
 mod values;
 
@@ -21,12 +22,15 @@ use std::sync::Arc;
 pub(super) use document::Document;
 #[cfg(test)]
 pub(super) use model::Interval;
-pub(super) use model::{Mode, Network, Options, Port, Router, Source, Subnet, UNREAD_ADDRESS};
+pub(super) use model::{Mode, Network, Options, Router, Source, Subnet};
+
+pub(super) use ports::{Port, Ports, UNREAD_ADDRESS};
 
 use super::problem::{Field, Finding, Findings, Problem, Severity};
 use fields::Path;
 use node::{Entry, Value};
 use port::Networks;
+use ports::Shard;
 
 /// Ports that are worth a thread of their own: starting one costs as much as reading a few hundred.
 const PORTS_PER_THREAD: usize = 2048;
@@ -47,9 +51,9 @@ pub(super) fn read<'s>(name: &str, text: &'s str) -> Read<'s> {
     let (rest, broken) = document.rest();
     let whole = broken.is_empty();
     for (at, what) in broken {
-        findings.0.push(syntax(Field::top(), document.rest_origin(at), what));
+        findings.0.push(syntax(Field::top(), document.rest_origin(at), &what));
     }
-    let mut inline = Vec::new();
+    let mut inline = Shard::default();
     if let Some(rest) = rest.filter(|_| whole) {
         let list = network::read(&rest, &mut source, &mut findings);
         let names = names(&source, true);
@@ -61,7 +65,7 @@ pub(super) fn read<'s>(name: &str, text: &'s str) -> Read<'s> {
         }
     }
     let (ports, more) = ports(&document, &names(&source, whole));
-    source.ports = if ports.is_empty() { inline } else { ports };
+    source.ports = Ports::of(if document.port_count() == 0 { vec![inline] } else { ports });
     findings.0.extend(more.0);
     Read { source, findings, document }
 }
@@ -73,74 +77,74 @@ fn names(source: &Source, whole: bool) -> Networks<'_> {
 }
 
 /// The ports of `ports = [...]` that were not cut out.
-fn inline_ports(entry: &Entry<'_>, names: &Networks<'_>, cut: usize, out: &mut Findings) -> Vec<Port> {
+fn inline_ports(entry: &Entry<'_>, names: &Networks<'_>, cut: usize, out: &mut Findings) -> Shard {
     let path = Path::TOP.key("ports");
+    let mut shard = Shard::default();
     let Value::List(list) = &entry.node.value else {
-        out.error(
-            path.field(),
-            format!("is {}, not a list", entry.node.kind()),
-            entry.node.shown(),
-            "write [[ports]]",
-        );
-        return Vec::new();
+        let what = format!("is {}, not a list", entry.node.kind());
+        out.error(path.field(), what, entry.node.shown(), "write [[ports]]");
+        return shard;
     };
     if cut > 0 && !list.is_empty() {
         out.error(path.field(), "ports are given as a list and as [[ports]]", "", "use one of the two");
     }
-    list.iter().enumerate().map(|(i, node)| port::read(node, &path.index(i), names, out)).collect()
+    for (i, node) in list.iter().enumerate() {
+        port::read(node, &path.index(i), names, &mut shard, out);
+    }
+    shard
 }
 
 /// Reads the ports that were cut out, on all processors.
-fn ports(document: &Document<'_>, names: &Networks<'_>) -> (Vec<Port>, Findings) {
+fn ports(document: &Document<'_>, names: &Networks<'_>) -> (Vec<Shard>, Findings) {
     let count = document.port_count();
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = processors.min(count / PORTS_PER_THREAD).max(1);
     let share = count.div_ceil(threads);
     let read = |range: Range<usize>| {
-        let mut findings = Findings::default();
-        let ports: Vec<Port> = range.map(|i| one_port(document, i, names, &mut findings)).collect();
-        (ports, findings)
+        let (mut shard, mut findings) = (Shard::with_capacity(range.len()), Findings::default());
+        for index in range {
+            one_port(document, index, names, &mut shard, &mut findings);
+        }
+        (shard, findings)
     };
-    if threads == 1 {
-        return read(0..count);
-    }
-    let mut all = (Vec::with_capacity(count), Findings::default());
+    let (mut shards, mut findings) = (Vec::with_capacity(threads), Findings::default());
     std::thread::scope(|scope| {
         let read = &read;
         let start = |i: usize| scope.spawn(move || read(i * share..((i + 1) * share).min(count)));
         let running: Vec<_> = (0..threads).map(start).collect();
         for thread in running {
-            match thread.join() {
-                Ok((ports, findings)) => {
-                    all.0.extend(ports);
-                    all.1.0.extend(findings.0);
-                }
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+            let (shard, found) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            shards.push(shard);
+            findings.0.extend(found.0);
         }
     });
-    all
+    (shards, findings)
 }
 
-fn one_port(document: &Document<'_>, index: usize, names: &Networks<'_>, out: &mut Findings) -> Port {
+fn one_port(
+    document: &Document<'_>,
+    index: usize,
+    names: &Networks<'_>,
+    shard: &mut Shard,
+    out: &mut Findings,
+) {
     let (node, broken) = document.port(index);
     let path = Path::TOP.key("ports");
     let path = path.index(index);
-    if !broken.is_empty() || node.is_none() {
-        for (at, what) in broken {
-            out.0.push(syntax(path.field(), document.port_origin(index, at), what));
-        }
-        return port::unread();
-    }
     let before = out.0.len();
-    let port = node.map_or_else(port::unread, |node| port::read(&node, &path, names, out));
+    match node.filter(|_| broken.is_empty()) {
+        Some(node) => port::read(&node, &path, names, shard, out),
+        None => shard.push(&Port::default(), None),
+    }
     for finding in out.0.iter_mut().skip(before) {
         finding.at = finding.at.map(|at| document.port_origin(index, at));
     }
-    port
+    for (at, what) in broken {
+        out.0.push(syntax(path.field(), document.port_origin(index, at), &what));
+    }
 }
 
-fn syntax(field: Field, at: usize, what: String) -> Finding {
+fn syntax(field: Field, at: usize, what: &str) -> Finding {
     Finding {
         severity: Severity::Error,
         field,

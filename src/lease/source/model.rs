@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
+use super::ports::Ports;
 use crate::types::{DomainName, Duid, Lifetime, MacAddr};
 use crate::wire::ndp::advertisement::Preference;
 
@@ -16,7 +17,7 @@ pub(crate) struct Source {
     /// In the order of their names.
     pub(crate) networks: Vec<Network>,
     /// In the order of the file, one for each entry, readable or not.
-    pub(crate) ports: Vec<Port>,
+    pub(crate) ports: Ports,
 }
 
 /// A value of `ipv6_ra_mode` or `ipv6_address_mode`.
@@ -135,24 +136,4 @@ pub(crate) struct Options {
     pub(crate) ntp_servers: Option<Vec<Ipv6Addr>>,
     pub(crate) boot_file_url: Option<String>,
     pub(crate) captive_portal: Option<String>,
-}
-
-/// Stands in [`Port::fixed_ips`] for an entry that could not be read; no address of the source is it.
-pub(crate) const UNREAD_ADDRESS: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
-
-/// One port. Kept small: there may be a million.
-#[derive(Debug)]
-pub(crate) struct Port {
-    pub(crate) mac: Option<MacAddr>,
-    /// Number of its network in [`Source::networks`]; `None` when it has none that is known.
-    pub(crate) network: Option<u32>,
-    pub(crate) device: Option<Box<str>>,
-    pub(crate) fixed_ips: Box<[Ipv6Addr]>,
-    /// `::/0` stands for an entry that could not be read; no prefix of the source is it.
-    pub(crate) delegated_prefixes: Box<[Ipv6Net]>,
-    pub(crate) hostname: Option<DomainName>,
-    /// Only when it has options of its own.
-    pub(crate) options: Option<Box<Options>>,
-    /// Instance id, project id, host name and metadata as one JSON object; empty when it has none.
-    pub(crate) metadata: Box<str>,
 }

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
 
 use super::fields::{Fields, Path, Refusal};
-use super::model::{Options, Port, UNREAD_ADDRESS};
+use super::model::Options;
 use super::network::options;
 use super::node::{Node, Value};
+use super::ports::{Port, Shard, UNREAD_ADDRESS};
 use super::values;
 use crate::lease::problem::Findings;
 use crate::types::limits::{MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES};
@@ -33,23 +37,18 @@ const PORT: &[&str] = &[
 /// Numbers of the networks by name; `None` when the networks could not be read, so that no name can be checked.
 pub(super) type Networks<'a> = Option<HashMap<&'a str, u32>>;
 
-/// A port of which nothing is known: what could not be read still counts.
-pub(super) fn unread() -> Port {
-    Port {
-        mac: None,
-        network: None,
-        device: None,
-        fixed_ips: Box::default(),
-        delegated_prefixes: Box::default(),
-        hostname: None,
-        options: None,
-        metadata: Box::default(),
-    }
-}
-
-/// Reads a port; what is wrong is left out of it and added to the findings.
-pub(super) fn read(node: &Node<'_>, path: &Path<'_>, networks: &Networks<'_>, out: &mut Findings) -> Port {
-    let Some(fields) = Fields::open(node, node.at, path, PORT, out) else { return unread() };
+/// Reads a port into the shard; what is wrong is left out of it and added to the findings.
+pub(super) fn read(
+    node: &Node<'_>,
+    path: &Path<'_>,
+    networks: &Networks<'_>,
+    shard: &mut Shard,
+    out: &mut Findings,
+) {
+    let Some(fields) = Fields::open(node, node.at, path, PORT, out) else {
+        shard.push(&Port::default(), None);
+        return;
+    };
     for name in ["id", "name"] {
         let _ = fields.take(name, out, |node| values::text(node).map(drop));
     }
@@ -57,6 +56,7 @@ pub(super) fn read(node: &Node<'_>, path: &Path<'_>, networks: &Networks<'_>, ou
         fields.require("mac_address", "write the MAC address of the guest's interface", out, values::mac);
     let network =
         fields.require("network", "write the name of a network", out, |node| network(node, networks));
+    let device = fields.take("device", out, |node| values::device(node).map(str::to_owned));
     let fixed_ips = fields.whole_list("fixed_ips", out, values::host_address).unwrap_or_default();
     let prefixes = fields.whole_list("delegated_prefixes", out, values::delegated_prefix).unwrap_or_default();
     for (name, count, most) in [
@@ -67,17 +67,21 @@ pub(super) fn read(node: &Node<'_>, path: &Path<'_>, networks: &Networks<'_>, ou
             out.error(path.key(name).field(), "too many entries", count, format!("keep at most {most}"));
         }
     }
+    let fixed_ips: Vec<Ipv6Addr> = fixed_ips.into_iter().map(|a| a.unwrap_or(UNREAD_ADDRESS)).collect();
+    let prefixes: Vec<Ipv6Net> = prefixes.into_iter().map(Option::unwrap_or_default).collect();
+    let hostname = fields.take("hostname", out, values::name);
     let options = options(&fields, out);
-    Port {
+    metadata(&fields, shard.metadata(), out);
+    let port = Port {
         mac,
         network: network.flatten(),
-        device: fields.take("device", out, values::device),
-        fixed_ips: fixed_ips.into_iter().map(|a| a.unwrap_or(UNREAD_ADDRESS)).collect(),
-        delegated_prefixes: prefixes.into_iter().map(Option::unwrap_or_default).collect(),
-        hostname: fields.take("hostname", out, values::name),
-        options: (options != Options::default()).then(|| Box::new(options)),
-        metadata: metadata(&fields, out),
-    }
+        device: device.as_deref(),
+        fixed_ips: &fixed_ips,
+        delegated_prefixes: &prefixes,
+        hostname: hostname.as_ref().map_or(&[], |name| name.as_wire()),
+        ..Port::default()
+    };
+    shard.push(&port, (options != Options::default()).then(|| Box::new(options)));
 }
 
 fn network(node: &Node<'_>, networks: &Networks<'_>) -> Result<Option<u32>, Refusal> {
@@ -91,36 +95,34 @@ fn network(node: &Node<'_>, networks: &Networks<'_>) -> Result<Option<u32>, Refu
     })
 }
 
-/// One JSON object with what is there of `device_id`, `project_id`, `hostname` and `metadata`, in this order.
-fn metadata(fields: &Fields<'_, '_, '_>, out: &mut Findings) -> Box<str> {
-    let mut json = String::new();
-    for name in ["device_id", "project_id"] {
-        if let Some(text) = fields.take(name, out, values::free_text) {
-            member(&mut json, name);
-            quote(&mut json, &text);
+/// Appends one JSON object with what is there of `device_id`, `project_id`, `hostname` and `metadata`, in this order.
+fn metadata(fields: &Fields<'_, '_, '_>, json: &mut String, out: &mut Findings) {
+    let start = json.len();
+    for name in ["device_id", "project_id", "hostname"] {
+        // A host name that is none has been found out already.
+        let mut quiet = Findings::default();
+        let out = if name == "hostname" { &mut quiet } else { &mut *out };
+        fields.take(name, out, |node| {
+            let text = values::text(node)?;
+            member(json, start, name);
+            quote(json, text);
+            Ok(())
+        });
+    }
+    fields.take("metadata", out, |node| match &node.value {
+        Value::Table(_) => {
+            member(json, start, "metadata");
+            render(json, node)
         }
-    }
-    if let Some(Ok(text)) = fields.entry("hostname").map(|entry| values::text(&entry.node)) {
-        member(&mut json, "hostname");
-        quote(&mut json, text);
-    }
-    let mut rendered = String::new();
-    let given = fields.take("metadata", out, |node| match &node.value {
-        Value::Table(_) => render(&mut rendered, node),
         _ => Err(Refusal::kind(node, "a table")),
     });
-    if given.is_some() {
-        member(&mut json, "metadata");
-        json.push_str(&rendered);
-    }
-    if !json.is_empty() {
+    if json.len() > start {
         json.push('}');
     }
-    json.into_boxed_str()
 }
 
-fn member(json: &mut String, name: &str) {
-    json.push(if json.is_empty() { '{' } else { ',' });
+fn member(json: &mut String, start: usize, name: &str) {
+    json.push(if json.len() == start { '{' } else { ',' });
     quote(json, name);
     json.push(':');
 }
@@ -176,7 +178,14 @@ fn render(json: &mut String, node: &Node<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Appends a string in quotes (RFC 8259 §7).
 fn quote(json: &mut String, text: &str) {
-    // A string always has a JSON form.
-    json.push_str(&serde_json::to_string(text).unwrap_or_default());
+    json.push('"');
+    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+        json.push_str(text);
+    } else {
+        let quoted = serde_json::to_string(text).unwrap_or_default();
+        json.push_str(quoted.trim_start_matches('"').strip_suffix('"').unwrap_or(""));
+    }
+    json.push('"');
 }

@@ -181,7 +181,7 @@ pub(super) fn mode(node: &Node<'_>) -> Result<Mode, Refusal> {
 }
 
 /// The name of a network device (Linux: 1 to 15 octets, no slash, no white space, not `.` or `..`).
-pub(super) fn device(node: &Node<'_>) -> Result<Box<str>, Refusal> {
+pub(super) fn device<'n>(node: &'n Node<'_>) -> Result<&'n str, Refusal> {
     /// IFNAMSIZ of Linux less its zero octet.
     const LONGEST: usize = 15;
     let text = text(node)?;
@@ -195,5 +195,5 @@ pub(super) fn device(node: &Node<'_>) -> Result<Box<str>, Refusal> {
     if text.chars().any(|c| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) {
         return Err(Refusal::new("has a character that no device name has", remedy));
     }
-    Ok(text.into())
+    Ok(text)
 }

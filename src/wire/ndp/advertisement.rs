@@ -228,11 +228,11 @@ mod tests {
     }
 
     fn hex(text: &str) -> Vec<u8> {
-        let digits: String = text.split_whitespace().collect();
-        (0..digits.len())
-            .step_by(2)
-            .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hex"))
-            .collect()
+        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let (pairs, []) = digits.as_chunks::<2>() else { panic!("half an octet") };
+        let octet =
+            |pair: &[u8; 2]| std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok());
+        pairs.iter().map(|pair| octet(pair).expect("hex")).collect()
     }
 
     /// Frame 1 of tcpdump's `icmpv6_opt24.pcap`, an OpenWrt router of 2013, with its checksum 6882 zeroed: source

@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn the_number_of_options_is_bounded() {
         let many = [250, 1, 0, 0, 0, 0, 0, 0].repeat(MAX_ND_OPTIONS + 1);
-        assert_eq!(options(&many).filter(|o| o.is_ok()).count(), MAX_ND_OPTIONS);
+        assert_eq!(options(&many).filter(Result::is_ok).count(), MAX_ND_OPTIONS);
         assert_eq!(options(&many).count(), MAX_ND_OPTIONS + 1);
     }
 }

@@ -226,3 +226,99 @@ fn with_too_many_addresses_every_address_may_be_ours() {
 fn foreign_traffic_costs_few_instructions() {
     assert!(ours().program.len() < 80, "{}", ours().program.len());
 }
+
+/// Every frame that the engine answers passes the filter of its table, whatever stands around and inside it.
+mod with_the_engine {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::answer::Verdict;
+    use crate::engine::{Checksum, Engine, RxFrame};
+    use crate::lease;
+    use crate::types::{Instant, MacAddr, ip6};
+
+    const LEASES: &str = include_str!("../../../../tests/support/leases.toml");
+
+    fn table() -> Arc<LeaseTable> {
+        Arc::new(lease::load("leases.toml", LEASES.into()).expect("valid leases").table)
+    }
+
+    /// A frame of the port `01` of the leases, which is on an untagged network with a gateway.
+    fn base(kind: u8, own: &[[u8; 16]], pick: usize, group: bool) -> Vec<u8> {
+        let mac = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
+        let source = ip6::link_local(mac).octets();
+        let to = own[pick % own.len()];
+        let solicited = ip6::solicited_node(to.into()).octets();
+        let builder =
+            |to, hops| PacketBuilder::ethernet2(mac.0, [0x33, 0x33, 0, 0, 0, 2]).ipv6(source, to, hops);
+        let option = [&[1, 1][..], &mac.0].concat();
+        let mut frame = Vec::new();
+        let icmp = |to, kind, body: &[u8], frame: &mut Vec<u8>| {
+            builder(to, 255).icmpv6_raw(kind, 0, [0; 4]).write(frame, body).expect("room");
+        };
+        match kind {
+            0 => icmp(ALL_ROUTERS, 133, &option, &mut frame),
+            1 => icmp(if group { solicited } else { to }, 135, &[&to[..], &option].concat(), &mut frame),
+            2 => icmp(to, 128, b"ping", &mut frame),
+            _ => {
+                let client = [&[0, 1, 0, 10, 0, 3, 0, 1][..], &mac.0].concat();
+                let ia = [0, 3, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+                let message =
+                    [&[if group { 1 } else { 11 }, 1, 2, 3][..], &client, if group { &ia } else { &[] }];
+                builder(ALL_SERVERS, 1).udp(546, 547).write(&mut frame, &message.concat()).expect("room");
+            }
+        }
+        frame
+    }
+
+    fn answered(engine: &mut Engine, octets: &[u8]) -> bool {
+        let (checksum, length) = (Checksum::Verified, octets.len());
+        let frame = RxFrame { device: 1, vlan: 0, checksum, length, octets };
+        matches!(engine.frame(Instant(0), frame, &mut [0; 2048]), Verdict::Answer { .. })
+    }
+
+    #[test]
+    fn every_plain_frame_is_answered() {
+        let table = table();
+        let mut engine = Engine::new(Arc::clone(&table), 0);
+        let own = table.networks().find(|n| n.name() == "stateful").expect("there").own_addresses().to_vec();
+        for (kind, pick, group) in (0..4).flat_map(|k| [(k, 0, true), (k, 1, false), (k, 2, true)]) {
+            assert!(answered(&mut engine, &base(kind, &own, pick, group)), "{kind} {pick} {group}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn what_the_engine_answers_passes(
+            kind in 0_u8..4,
+            pick in 0_usize..8,
+            group: bool,
+            chain in prop::collection::vec((prop::sample::select(vec![0_u8, 43, 44, 60]), 1_usize..4), 0..5),
+            tag in prop::option::of(prop::sample::select(vec![0x8100_u16, 0x88a8])),
+            changes in prop::collection::vec((12_usize..120, any::<u8>()), 0..3),
+        ) {
+            let table = table();
+            let own = table.networks().find(|n| n.name() == "stateful").expect("there").own_addresses().to_vec();
+            let plain = base(kind, &own, pick, group);
+            let length = |(kind, units): &(u8, usize)| (*kind, if *kind == 44 { 8 } else { units * 8 });
+            let mut frame = extended(&plain, &chain.iter().map(length).collect::<Vec<_>>());
+            if let Some(tpid) = tag {
+                frame = tagged(&frame, tpid);
+                frame[14..16].copy_from_slice(&[0, 0]);
+            }
+            for (at, octet) in changes {
+                if let Some(place) = frame.get_mut(at) {
+                    *place = octet;
+                }
+            }
+            let mut engine = Engine::new(Arc::clone(&table), 0);
+            if answered(&mut engine, &frame) {
+                prop_assert!(run(&Filter::for_table(&table), &frame));
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Compiling, loading and looking up: 1 000, 100 000 and 1 000 000 ports.
+//!
+//! `cargo bench --bench table -- --write-sources DIRECTORY PORTS` writes the same sources as files, for measuring the
+//! program itself (`/usr/bin/time -v frontdesk compile …`).
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use frontdesk::lease::{DeviceId, LeaseTable, Lookup, file, load};
+use frontdesk::types::MacAddr;
+
+/// Networks that the ports are spread over, each on a VLAN of its own.
+const NETWORKS: usize = 50;
+
+/// The fields of a port, as both forms write them: name and value, lists with one entry in brackets.
+fn port(number: usize) -> [(&'static str, String); 8] {
+    let network = number % NETWORKS;
+    let [_, _, _, _, _, b, c, d] = (number as u64).to_be_bytes();
+    let (high, low) = (number >> 16, number & 0xffff);
+    [
+        ("mac_address", format!("\"{}\"", MacAddr([0xfa, 0x16, 0x3e, b, c, d]))),
+        ("network", format!("\"net{network}\"")),
+        ("device", format!("\"tap{number:08x}\"")),
+        ("fixed_ips", format!("[\"2001:db8:{:x}::{:x}:{low:x}\"]", network + 1, high + 1)),
+        ("delegated_prefixes", format!("[\"3fff:{high:x}:{low:x}::/48\"]")),
+        ("hostname", format!("\"vm-{number}.example.com\"")),
+        ("device_id", format!("\"{number:08x}-3f2a-4d9b-9a5e-2b7c1d0e4f55\"")),
+        ("project_id", format!("\"4c1b7a9d2e8f4b7ca1d3e5f708{:06x}\"", number % 1000)),
+    ]
+}
+
+fn toml(ports: usize) -> String {
+    let mut out = String::from("version = 1\nserver = { cloud = \"bench\" }\n");
+    for i in 0..NETWORKS {
+        let _ = writeln!(
+            out,
+            "[networks.net{i}]\nvlan = {vlan}\nmtu = 1450\nrouter = {{ mac_address = \"fa:16:3f:00:00:{i:02x}\" }}\n\
+             dns_nameservers = [\"2001:db8::53\"]\ndns_domains = [\"example.com\"]\n\
+             [[networks.net{i}.subnets]]\ncidr = \"2001:db8:{vlan:x}::/64\"\n\
+             ipv6_ra_mode = \"dhcpv6-stateful\"\nipv6_address_mode = \"dhcpv6-stateful\"",
+            vlan = i + 1,
+        );
+    }
+    for number in 0..ports {
+        out.push_str("\n[[ports]]\n");
+        for (name, value) in port(number) {
+            let _ = writeln!(out, "{name} = {value}");
+        }
+    }
+    out
+}
+
+fn json(ports: usize) -> String {
+    let rest: serde_json::Value = ::toml::from_str(&toml(0)).expect("the source is TOML");
+    let rest = rest.to_string();
+    let mut out = rest.strip_suffix('}').expect("an object").to_owned();
+    out.push_str(",\"ports\":[");
+    for number in 0..ports {
+        out.push_str(if number == 0 { "\n{" } else { ",\n{" });
+        for (i, (name, value)) in port(number).into_iter().enumerate() {
+            let _ = write!(out, "{}\"{name}\": {value}", if i == 0 { "" } else { ", " });
+        }
+        out.push('}');
+    }
+    out.push_str("\n]}\n");
+    out
+}
+
+fn table(name: &str, text: String) -> LeaseTable {
+    match load(name, text.into_bytes()) {
+        Ok(loaded) => loaded.table,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn compile(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compile");
+    group.sample_size(10).warm_up_time(Duration::from_millis(1));
+    for ports in [1_000, 100_000, 1_000_000] {
+        group.throughput(Throughput::Elements(ports as u64));
+        for (form, text) in [("toml", toml(ports)), ("json", json(ports))] {
+            let name = format!("leases.{form}");
+            group.bench_function(BenchmarkId::new(form, ports), |bench| {
+                bench.iter_batched(|| text.clone(), |text| table(&name, text), BatchSize::PerIteration);
+            });
+        }
+    }
+}
+
+fn open(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("load");
+    group.sample_size(10).warm_up_time(Duration::from_millis(1));
+    for ports in [1_000, 100_000, 1_000_000] {
+        let table = table("leases.toml", toml(ports));
+        let mut octets = Vec::new();
+        file::write(&table, &mut octets).expect("memory");
+        let text: usize = table.ports().map(|port| port.hostname().len() + port.metadata().len()).sum();
+        println!("{ports} ports: {} octets of table, {:.1} per port beyond its text", octets.len(), {
+            (octets.len() - text) as f64 / ports as f64
+        });
+        drop(table);
+        group.throughput(Throughput::Elements(ports as u64));
+        group.bench_function(BenchmarkId::from_parameter(ports), |bench| {
+            let read = |octets| file::read(octets).expect("its own file");
+            bench.iter_batched(|| octets.clone(), read, BatchSize::PerIteration);
+        });
+    }
+}
+
+fn find(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("find");
+    for ports in [1_000, 100_000, 1_000_000] {
+        let table = table("leases.toml", toml(ports));
+        // A stride without a pattern, so that the processor's caches see what a busy host's see. Devices are numbered in
+        // the order of their names, which is that of the ports.
+        let mut number = 0;
+        let mut next = move || {
+            number = (number + 514_229) % ports;
+            let [_, _, _, _, _, b, c, d] = (number as u64).to_be_bytes();
+            let vlan = (number % NETWORKS) as u16 + 1;
+            (vlan, MacAddr([0xfa, 0x16, 0x3e, b, c, d]), Some(DeviceId(number as u32)))
+        };
+        let (vlan, mac, device) = next();
+        assert!(matches!(table.find(vlan, mac, device), Lookup::Found(_)), "a hit is a hit");
+        group.bench_function(BenchmarkId::new("hit", ports), |bench| {
+            bench.iter(|| {
+                let (vlan, mac, device) = next();
+                table.find(black_box(vlan), black_box(mac), device)
+            });
+        });
+        group.bench_function(BenchmarkId::new("miss", ports), |bench| {
+            bench.iter(|| {
+                let (vlan, MacAddr([_, b, c, d, e, f]), device) = next();
+                table.find(black_box(vlan), black_box(MacAddr([0x0a, b, c, d, e, f])), device)
+            });
+        });
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--write-sources") {
+        let [directory, ports] = &arguments[at + 1..at + 3] else {
+            panic!("--write-sources DIRECTORY PORTS")
+        };
+        let ports = ports.parse().expect("a number of ports");
+        std::fs::write(format!("{directory}/leases.toml"), toml(ports))
+            .expect("the directory can be written");
+        std::fs::write(format!("{directory}/leases.json"), json(ports))
+            .expect("the directory can be written");
+        return;
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    compile(&mut criterion);
+    open(&mut criterion);
+    find(&mut criterion);
+    criterion.final_summary();
+}

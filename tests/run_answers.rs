@@ -1,0 +1,140 @@
+//! `frontdesk run` answers guests over a cable, and goes on with the right answers after a reload.
+
+mod namespace;
+#[path = "support/frames.rs"]
+mod support;
+
+use std::time::Duration;
+
+use frontdesk::io::packet::{Filter, Front, Port};
+use namespace::daemon::{Daemon, argument, file};
+use namespace::{cable, wait};
+use support::{Guest, LEASES, ROUTER, client_id, ia_na, ia_pd};
+
+/// Hears everything that arrives at the guest's end.
+fn ear(end: u32) -> Port {
+    let port = namespace::port(end, 64);
+    port.socket().set_filter(&Filter::everything()).expect("a filter");
+    port
+}
+
+/// The next frame whose ICMPv6 type, or for UDP whose DHCPv6 message type, is `kind`: its VLAN id and octets.
+fn answer(ear: &mut Port, kind: u8) -> (u16, Vec<u8>) {
+    wait("an answer", || next(ear).filter(|(_, octets)| of_kind(octets) == Some(kind)))
+}
+
+fn next(ear: &mut Port) -> Option<(u16, Vec<u8>)> {
+    let heard = match ear.front()? {
+        Front::Frame(frame) => Some((frame.vlan, frame.octets.to_vec())),
+        Front::ForeignTag => None,
+    };
+    ear.release();
+    heard
+}
+
+fn of_kind(octets: &[u8]) -> Option<u8> {
+    match octets.get(20)? {
+        58 => octets.get(54).copied(),
+        17 => octets.get(62).copied(),
+        _ => None,
+    }
+}
+
+fn tagged(frame: &[u8], vlan: u16) -> Vec<u8> {
+    [&frame[..12], &0x8100_u16.to_be_bytes(), &vlan.to_be_bytes(), &frame[12..]].concat()
+}
+
+#[test]
+fn each_exchange_is_answered_on_the_guests_device_with_its_tag() {
+    namespace::run("each_exchange_is_answered_on_the_guests_device_with_its_tag", || {
+        let (_, end) = cable("tap0", "guest0");
+        let leases = file("leases.toml", LEASES);
+        let daemon = Daemon::start(&["--leases", argument(&leases), "--attach", "tap*"]);
+        daemon.wait_for_counter("devices", 1);
+        let mut ear = ear(end);
+        let guest = Guest::new(1);
+        let solicit = guest.dhcp(1, &[client_id(&guest), ia_na(1, &[]), ia_pd(2, &[])].concat());
+        let ping = guest.icmp(ROUTER, 255, 128, 0, &[0, 1, 0, 1, b'h', b'i']);
+        for (question, kind) in [(guest.rs(), 134), (guest.ns(ROUTER), 136), (ping, 129), (solicit, 2)] {
+            ear.socket().send(&[&question]);
+            let (vlan, octets) = answer(&mut ear, kind);
+            assert_eq!((vlan, &octets[..6]), (0, &guest.mac[..]));
+        }
+        ear.socket().send(&[&tagged(&Guest::new(0x11).rs(), 101)]);
+        let (vlan, octets) = answer(&mut ear, 134);
+        assert_eq!((vlan, &octets[..6]), (101, &Guest::new(0x11).mac[..]));
+        let counters = daemon.counters();
+        for name in ["neighbor-advertisement", "echo-reply", "dhcpv6-advertise"] {
+            assert_eq!(counters.get(name), Some(&1), "{counters:?}");
+        }
+        assert_eq!(counters.get("router-advertisement"), Some(&2), "{counters:?}");
+    });
+}
+
+#[test]
+fn strangers_get_silence_and_a_reason() {
+    namespace::run("strangers_get_silence_and_a_reason", || {
+        let (_, end) = cable("tap0", "guest0");
+        let leases = file("leases.toml", LEASES);
+        let daemon = Daemon::start(&["--leases", argument(&leases), "--attach", "tap*"]);
+        daemon.wait_for_counter("devices", 1);
+        let mut ear = ear(end);
+        // An unknown MAC, a port pinned to another device, a known MAC on another VLAN.
+        let strangers = [Guest::new(0x77).rs(), Guest::new(4).rs(), tagged(&Guest::new(1).rs(), 9)];
+        ear.socket().send(&strangers.each_ref().map(Vec::as_slice));
+        daemon.wait_for_counter("frames-received", 3);
+        let counters = daemon.counters();
+        assert_eq!((counters.get("unknown-mac"), counters.get("wrong-device")), (Some(&2), Some(&1)));
+        assert_eq!(counters["frames-sent"], 0);
+        assert_eq!(next(&mut ear), None);
+        assert!(!daemon.log().iter().any(|line| line.contains("fa:16:3e:00:00")), "a log line per frame");
+    });
+}
+
+#[test]
+fn a_reload_changes_answers_and_what_the_kernel_hands_up() {
+    namespace::run("a_reload_changes_answers_and_what_the_kernel_hands_up", || {
+        let (_, end) = cable("tap0", "guest0");
+        let leases = file("leases.toml", LEASES);
+        let daemon = Daemon::start(&["--leases", argument(&leases), "--attach", "tap*"]);
+        daemon.wait_for_counter("devices", 1);
+        let mut ear = ear(end);
+        let guest = Guest::new(1);
+        // Not ours yet, so the kernel keeps it: it is not even received.
+        ear.socket().send(&[&guest.ns("2001:db8:1::abcd"), &guest.ns("2001:db8:1::1")]);
+        answer(&mut ear, 136);
+        daemon.wait_for_counter("frames-received", 1);
+
+        let moved = LEASES.replace("gateway_ip = \"2001:db8:1::1\"", "gateway_ip = \"2001:db8:1::abcd\"");
+        assert_ne!(moved, LEASES);
+        std::fs::write(&leases, moved).expect("written");
+        daemon.signal("HUP");
+        daemon.wait_for_log("reloaded");
+        ear.socket().send(&[&guest.ns("2001:db8:1::abcd")]);
+        let (_, octets) = answer(&mut ear, 136);
+        assert!(octets.windows(2).any(|pair| pair == [0xab, 0xcd]));
+
+        std::fs::write(&leases, "version = 1\nnonsense = true\n").expect("written");
+        daemon.signal("HUP");
+        daemon.wait_for_log("the table stays as it was");
+        ear.socket().send(&[&guest.rs()]);
+        answer(&mut ear, 134);
+    });
+}
+
+/// RFC 4861 §6.2.4: the first unsolicited RA comes by itself once a guest's device is there.
+#[test]
+fn a_pinned_port_is_advertised_to_when_its_device_appears() {
+    namespace::run("a_pinned_port_is_advertised_to_when_its_device_appears", || {
+        let leases = file("leases.toml", LEASES);
+        let daemon = Daemon::start(&["--leases", argument(&leases), "--attach", "tap*"]);
+        daemon.wait_for_log("no device matches now");
+        let (_, end) = cable("tap-pinned", "guest0");
+        let mut ear = ear(end);
+        let (_, octets) = answer(&mut ear, 134);
+        // RFC 6085: unicast on the wire.
+        assert_eq!(&octets[..6], &Guest::new(4).mac[..]);
+        std::thread::sleep(Duration::from_millis(10));
+        assert_eq!(daemon.counters().get("unsolicited-router-advertisement"), Some(&1));
+    });
+}

@@ -1,0 +1,205 @@
+//! What the example compiles to, against octets that others wrote or that a standard prints.
+
+mod lease_support;
+
+use frontdesk::lease::options::{Origin, entries};
+use frontdesk::lease::record::{
+    NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT, SUBNET_SLAAC, SUBNET_STATEFUL,
+};
+use frontdesk::lease::{LeaseTable, Lookup, Network, Port, file, load};
+use frontdesk::types::MacAddr;
+use lease_support::{HEAD, NETWORKS, table};
+
+const EXAMPLE: &str = include_str!("../fixtures/leases.example.toml");
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: String = text.split_whitespace().collect();
+    (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hex")).collect()
+}
+
+fn network<'t>(table: &'t LeaseTable, name: &str) -> Network<'t> {
+    table.networks().find(|network| network.name() == name).expect("a network")
+}
+
+fn guest<'t>(table: &'t LeaseTable, vlan: u16, mac: [u8; 6], device: Option<&str>) -> Port<'t> {
+    match table.find(vlan, MacAddr(mac), device.and_then(|name| table.device(name))) {
+        Lookup::Found(id) => table.port(id).expect("its number"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// tcpdump of an OpenStack router, "SLAAC mode", 15:08:01.520667: hop limit 64, no flags, lifetime 30 s, and the octets
+/// that it printed of both options. The MTU option is ours: the example gives the network's mtu.
+#[test]
+fn ra_034_the_slaac_advertisement_says_what_the_captured_one_said() {
+    let table = table(EXAMPLE);
+    let expected = hex("86 00 0000 40 00 001e 00000000 00000000
+         01 01 fa16 3ec3 17b4
+         05 01 0000 000005aa
+         03 04 40c0 0001 5180 0000 3840 0000 0000 2001 0db8 cafe 0000 0000 0000 0000 0000");
+    let network = network(&table, "private");
+    assert_eq!(network.router_advertisement(), expected);
+    assert_eq!(network.router_link_local().to_string(), "fe80::f816:3eff:fec3:17b4");
+    let own: Vec<String> =
+        network.own_addresses().iter().map(|a| std::net::Ipv6Addr::from(*a).to_string()).collect();
+    assert_eq!(own, ["fe80::f816:3eff:fec3:17b4", "fe80::a9fe:a9fe"]);
+    assert!(
+        network.has(NETWORK_ADVERTISES)
+            && network.has(NETWORK_IS_ROUTER)
+            && network.has(NETWORK_RAPID_COMMIT)
+    );
+    assert_eq!((network.record().advertise_min.get(), network.record().advertise_max.get()), (3, 10));
+    assert_eq!(network.subnets()[0].flags & (SUBNET_SLAAC | SUBNET_STATEFUL), SUBNET_SLAAC);
+    let port = guest(&table, 0, [0xfa, 0x16, 0x3e, 0x79, 0x5a, 0xcc], Some("tap3e795acc"));
+    // The guest asks with this address in the same capture, 15:08:02.484047.
+    let made: Vec<String> = port.slaac_addresses().map(|a| a.to_string()).collect();
+    assert_eq!(made, ["2001:db8:cafe:0:f816:3eff:fe79:5acc"]);
+    let strange = table.find(0, port.mac(), table.device("eth0"));
+    assert_eq!(strange, Lookup::WrongDevice);
+}
+
+/// The same slides, 15:43:23.911172: O, and again the printed octets; DNS is ours, as RFC 8106 §5 lays it out, for 30 s:
+/// three of the effective 10 s.
+#[test]
+fn ra_034_the_stateless_advertisement_says_what_the_captured_one_said() {
+    let table = table(EXAMPLE);
+    let expected = hex("86 00 0000 40 40 001e 00000000 00000000
+         01 01 fa16 3ec1 bc52
+         03 04 40c0 0001 5180 0000 3840 0000 0000 2001 0db8 cafe 0002 0000 0000 0000 0000
+         19 03 0000 0000001e 20010db8cafe000a 000000000000000e
+         1f 03 0000 0000001e 0e 6f70656e737461636b6c6f63616c 00");
+    assert_eq!(network(&table, "private-dhcpv6-stateless").router_advertisement(), expected);
+}
+
+/// Stateful, by the layouts of RFC 4861 §4.2 and §4.6, RFC 4191 §2.3, RFC 8106 §5, RFC 8781 §4 and RFC 8910 §2.3: M alone
+/// (RA-034), preference high, A clear, DNS and NAT64 for 1800 s (225 units of eight).
+#[test]
+fn the_stateful_advertisement_has_every_option_in_order() {
+    let table = table(EXAMPLE);
+    let network = network(&table, "private-dhcpv6");
+    let expected = hex("86 00 0000 40 88 0708 00000000 00000000
+         01 01 fa16 3e77 e5a0
+         03 04 40 80 00001c20 00000e10 00000000 20010db8cafe0001 0000000000000000
+         18 02 30 08 00000708 20010db80f000000
+         19 05 0000 00000708 20010db8cafe000a 000000000000000e 20010db8cafe000a 000000000000000f
+         1f 05 0000 00000708 0e6f70656e737461636b6c6f63616c00 076578616d706c6503636f6d00 000000
+         26 02 0708 0064ff9b 00000000 00000000
+         25 04 68747470733a2f2f706f7274616c2e6578616d706c652e636f6d2f617069");
+    assert_eq!(network.router_advertisement(), expected);
+    assert_eq!(network.router_link_local().to_string(), "fe80::1");
+    let record = network.record();
+    assert_eq!((record.valid_lifetime.get(), record.preferred_lifetime.get()), (7200, 3600));
+    assert_eq!((record.renew_time.get(), record.rebind_time.get()), (1800, 2880));
+    assert_eq!((record.vlan.get(), record.mtu.get(), record.preference), (101, 1500, 255));
+    assert!(network.has(NETWORK_DHCP));
+}
+
+/// By the layouts of RFC 3646 §3 and §4, RFC 5908 §4.1, RFC 5970 §3.1 and RFC 8910 §2.2.
+#[test]
+fn the_options_of_a_port_are_encoded_once() {
+    let table = table(EXAMPLE);
+    let port = guest(&table, 101, [0xfa, 0x16, 0x3e, 0x22, 0x38, 0x6b], None);
+    let said: Vec<(u8, Origin, u16)> = entries(port.options()).map(|e| (e.flags, e.origin, e.code)).collect();
+    assert_eq!(
+        said,
+        [
+            (0, Origin::Network, 23),
+            (0, Origin::Network, 24),
+            (0, Origin::Network, 56),
+            (1, Origin::Port, 59),
+            (1, Origin::Network, 103),
+        ]
+    );
+    let wire: Vec<u8> = entries(port.options()).flat_map(|e| e.wire.to_vec()).collect();
+    let url = "http://[2001:db8:cafe:a::80]/ipxe.efi";
+    let portal = "https://portal.example.com/api";
+    let expected = [
+        hex("0017 0020 20010db8cafe000a 000000000000000e 20010db8cafe000a 000000000000000f"),
+        hex("0018 001d 0e6f70656e737461636b6c6f63616c00 076578616d706c6503636f6d00"),
+        hex("0038 0014 0001 0010 20010db8cafe000a 0000000000000123"),
+        [&hex("003b 0025")[..], url.as_bytes()].concat(),
+        [&hex("0067 001e")[..], portal.as_bytes()].concat(),
+    ];
+    assert_eq!(wire, expected.concat());
+    assert_eq!(port.hostname(), b"\x0ev6onlyinstance\x07example\x03com\x00");
+    let addresses: Vec<String> =
+        port.addresses().iter().map(|a| std::net::Ipv6Addr::from(*a).to_string()).collect();
+    assert_eq!(addresses, ["2001:db8:cafe:1::4", "2001:db8:cafe:1::1004"]);
+    let lengths: Vec<u8> = port.prefixes().iter().map(|p| p.length).collect();
+    assert_eq!(lengths, [64, 60]);
+    let metadata: serde_json::Value = serde_json::from_slice(port.metadata()).expect("JSON");
+    assert_eq!(metadata["device_id"], "2244a346-a34b-4ab6-905f-71dc207a92e6");
+    assert_eq!(metadata["hostname"], "v6onlyinstance.example.com");
+    assert_eq!(metadata["metadata"]["user_data"], "#cloud-config\nfqdn: v6onlyinstance.example.com\n");
+}
+
+/// RFC 9915 §21.23 to §21.25, RFC 4075 §4, and a port that overlays or takes away what the network has.
+#[test]
+fn timers_and_overlays_have_their_flags_and_origins() {
+    let network = "[networks.n]\ndns_nameservers = [\"2001:db8::53\"]\ndns_domains = [\"example.com\"]\nntp_servers = [\"2001:db8::1\", \"2001:db8::2\"]\nsntp_servers = [\"2001:db8::3\"]\ninformation_refresh_time = 600\nsol_max_rt = 60\ninf_max_rt = 86400\n";
+    let port = "[[ports]]\nmac_address = \"02:00:00:00:00:01\"\nnetwork = \"n\"\ndns_nameservers = [\"2001:db8::54\"]\ndns_domains = []\n";
+    let table = table(&format!("{HEAD}{network}{port}"));
+    let shown = |block: &[u8]| -> Vec<(u8, Origin, Vec<u8>)> {
+        entries(block).map(|e| (e.flags, e.origin, e.wire.to_vec())).collect()
+    };
+    let mut expected = vec![
+        (0, Origin::Network, hex("0017 0010 20010db8000000000000000000000053")),
+        (0, Origin::Network, hex("0018 000d 076578616d706c6503636f6d00")),
+        (0, Origin::Network, hex("001f 0010 20010db8000000000000000000000003")),
+        (2, Origin::Network, hex("0020 0004 00000258")),
+        (0, Origin::Network, hex("0038 0014 0001 0010 20010db8000000000000000000000001")),
+        (0, Origin::Network, hex("0038 0014 0001 0010 20010db8000000000000000000000002")),
+        (0, Origin::Network, hex("0052 0004 0000003c")),
+        (4, Origin::Network, hex("0053 0004 00015180")),
+    ];
+    assert_eq!(shown(table.networks().next().expect("one").options()), expected);
+    expected.remove(1);
+    expected[0] = (0, Origin::Port, hex("0017 0010 20010db8000000000000000000000054"));
+    assert_eq!(shown(table.ports().next().expect("one").options()), expected);
+}
+
+/// An external router: no RA, DHCPv6 from an address that is nobody's (expected from Python's uuid5).
+#[test]
+fn a_network_of_another_router_answers_from_a_derived_address() {
+    let table = table(NETWORKS);
+    let network = network(&table, "x");
+    assert_eq!(network.router_advertisement(), b"");
+    assert!(!network.has(NETWORK_ADVERTISES) && !network.has(NETWORK_IS_ROUTER) && network.has(NETWORK_DHCP));
+    assert_eq!(network.router_mac().to_string(), "02:da:ee:c0:94:e8");
+    assert!(network.router_link_local().to_string().starts_with("fe80::"));
+}
+
+#[test]
+fn toml_and_json_give_the_same_octets() {
+    let value: serde_json::Value = toml::from_str(EXAMPLE).expect("TOML");
+    let octets = |name: &str, text: String| {
+        let loaded = load(name, text.into_bytes()).unwrap_or_else(|error| panic!("{error}"));
+        let mut octets = Vec::new();
+        file::write(&loaded.table, &mut octets).expect("memory");
+        octets
+    };
+    let expected = octets("a.toml", EXAMPLE.to_owned());
+    assert_eq!(octets("a.json", value.to_string()), expected);
+    assert_eq!(octets("named-without-ending", serde_json::to_string_pretty(&value).expect("JSON")), expected);
+}
+
+/// Three ports of one network, one of them with an option of its own: two blocks of options, not three.
+#[test]
+fn equal_blobs_are_stored_once() {
+    let port = |n: u8, line: &str| {
+        format!(
+            "[[ports]]\nmac_address = \"02:00:00:00:00:0{n}\"\nnetwork = \"n\"\nproject_id = \"p\"\n{line}\n"
+        )
+    };
+    let text = format!(
+        "{HEAD}[networks.n]\ndns_nameservers = [\"2001:db8::53\"]\n{}{}{}",
+        port(1, ""),
+        port(2, ""),
+        port(3, "dns_nameservers = [\"2001:db8::53\"]")
+    );
+    let table = table(&text);
+    let [one, two, three] = table.sections().ports.as_slice() else { panic!("three ports") };
+    assert_eq!((one.options, one.metadata), (two.options, two.metadata));
+    assert_eq!(one.metadata, three.metadata);
+    assert_ne!(one.options, three.options, "its origin is the port");
+}
