@@ -1,7 +1,7 @@
 //! A `frontdesk run` in the test's namespace.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -105,11 +105,21 @@ pub(crate) fn parse(lines: &[String]) -> BTreeMap<String, u64> {
     lines.iter().map(|line| pair(line).unwrap_or_else(|| panic!("no counter: {line}"))).collect()
 }
 
-fn collect(from: impl std::io::Read + Send + 'static, into: &Lines) -> JoinHandle<()> {
+/// Reads lines as they come. What one write brought is added at once: who sees one counter sees them all.
+fn collect(from: impl Read + Send + 'static, into: &Lines) -> JoinHandle<()> {
     let into = Arc::clone(into);
     std::thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            into.lock().expect("no panic").push(line);
+        let mut from = BufReader::new(from);
+        let mut text = Vec::new();
+        while let Ok(octets) = from.fill_buf()
+            && !octets.is_empty()
+        {
+            text.extend_from_slice(octets);
+            let length = octets.len();
+            from.consume(length);
+            let whole = text.iter().rposition(|octet| *octet == b'\n').map_or(0, |end| end + 1);
+            let lines: Vec<u8> = text.drain(..whole).collect();
+            into.lock().expect("no panic").extend(String::from_utf8_lossy(&lines).lines().map(str::to_owned));
         }
     })
 }
