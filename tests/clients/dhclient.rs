@@ -72,14 +72,14 @@ fn information_is_given_on_a_slaac_network() {
 #[test]
 fn information_is_given_on_a_stateless_network() {
     house("dhclient::information_is_given_on_a_stateless_network", |house| {
-        stateless(house, "tap0", &STATELESS_PORT)
+        stateless(house, "tap0", &STATELESS_PORT);
     });
 }
 
 #[test]
 fn information_is_given_on_a_stateful_network() {
     house("dhclient::information_is_given_on_a_stateful_network", |house| {
-        stateless(house, "tap0", &STATEFUL_PORT)
+        stateless(house, "tap0", &STATEFUL_PORT);
     });
 }
 
