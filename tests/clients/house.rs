@@ -40,7 +40,7 @@ pub(crate) fn house(test: &str, body: impl FnOnce(&House)) {
 
 impl House {
     fn open(test: &str) -> Self {
-        need("tcpdump", "tcpdump");
+        need("dumpcap", "wireshark-common");
         need("tshark", "tshark");
         let home = tempfile::tempdir().expect("a temporary directory");
         let leases = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/clients.toml");
@@ -127,26 +127,27 @@ fn captures() -> PathBuf {
 
 /// All frames of a tap, to a file.
 struct Capture {
-    tcpdump: Process,
+    dumpcap: Process,
     file: PathBuf,
 }
 
 impl Capture {
     fn start(tap: &str, file: PathBuf) -> Self {
         let _ = fs::remove_file(&file);
-        let mut command = Command::new("tcpdump");
-        command.args(["-i", tap, "-U", "-s", "0", "-Z", "root", "--immediate-mode", "-w"]).arg(&file);
-        let tcpdump = Process::start(command.stdin(Stdio::null()).stderr(Stdio::null()));
+        // Not tcpdump: Debian's gives up root for a user that an unprivileged namespace does not have.
+        let mut command = Command::new("dumpcap");
+        command.args(["-q", "-P", "-i", tap, "-w"]).arg(&file).stdin(Stdio::null());
+        let dumpcap = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
         // The file's header is written when the tap is being listened to.
-        wait_until("tcpdump listens", PATIENCE, || fs::metadata(&file).is_ok_and(|file| file.len() >= 24));
-        Self { tcpdump, file }
+        wait_until("dumpcap listens", PATIENCE, || fs::metadata(&file).is_ok_and(|file| file.len() >= 24));
+        Self { dumpcap, file }
     }
 
     /// Ends the capture and has tshark dissect it: it must find frames, and no fault in them.
     fn end(mut self) {
-        let done = Command::new("kill").args(["-INT", &self.tcpdump.0.id().to_string()]).status();
+        let done = Command::new("kill").args(["-INT", &self.dumpcap.0.id().to_string()]).status();
         assert!(done.expect("kill").success());
-        self.tcpdump.0.wait().expect("tcpdump ends");
+        self.dumpcap.0.wait().expect("dumpcap ends");
         // Checksums that a guest left to its (virtual) hardware are no fault.
         let output = Command::new("tshark")
             .args(["-n", "-o", "udp.check_checksum:FALSE", "-T", "fields"])
@@ -202,9 +203,18 @@ impl Guest {
         let _ = Command::new("cp").args(["-a", "/etc"]).arg(home.join("etc")).stderr(Stdio::null()).status();
         let guest = Self { inner, port, mac: mac.to_owned(), home, started: Instant::now() };
         guest.write("etc/resolv.conf", "");
+        guest.map_users();
         guest.write("etc/machine-id", "5a7f3d526c9b4a7e9d4f0d7e6c1b2a33\n");
         guest.inner.set_conf("accept_ra_rt_info_max_plen", "128");
         guest
+    }
+
+    /// Without root the guest's namespace has no user but its root: the users that clients change to are that.
+    fn map_users(&self) {
+        if fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny") {
+            let users = ["systemd-network", "dhcpcd"].map(|user| format!("{user}:x:0:0::/run:/bin/false\n"));
+            self.write("etc/passwd", &format!("root:x:0:0::/root:/bin/sh\n{}", users.concat()));
+        }
     }
 
     /// A file of the guest: under `run/`, `lib/` (its /var/lib) or `etc/`.
