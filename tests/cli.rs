@@ -237,3 +237,29 @@ fn a_capture_that_breaks_off_ends_with_65_behind_its_verdicts() {
     assert_eq!(code(&output), 65, "{}", err(&output));
     assert!(err(&output).contains("README.md is not a capture"), "{}", err(&output));
 }
+
+/// The README's lease source is one that compiles, and every command that it names exists.
+#[test]
+fn the_readme_is_true_of_the_program() {
+    let readme = fs::read_to_string(of_repository("README.md")).expect("a README");
+    let source = readme
+        .split_once("```toml\n")
+        .and_then(|(_, rest)| rest.split_once("```"))
+        .expect("a lease source")
+        .0;
+    let leases = file(&folder("readme"), "readme.toml", source.as_bytes());
+    let output = frontdesk(&["check", &leases]);
+    assert_eq!(code(&output), 0, "{}", out(&output));
+    assert!(!out(&output).contains("warning:"), "{}", out(&output));
+    for subcommand in SUBCOMMANDS {
+        assert!(readme.contains(&format!("| `frontdesk {subcommand}")), "{subcommand} is not in the README");
+    }
+    let help = out(&frontdesk(&["--help"])).split_whitespace().collect::<Vec<_>>().join(" ");
+    let codes =
+        readme.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")?.0.parse::<u8>().ok());
+    let codes: Vec<u8> = codes.collect();
+    assert_eq!(codes.len(), 10);
+    for code in codes {
+        assert!(help.contains(&format!(" {code} ")), "exit code {code} is not in the help");
+    }
+}

@@ -203,3 +203,15 @@ fn equal_blobs_are_stored_once() {
     assert_eq!(one.metadata, three.metadata);
     assert_ne!(one.options, three.options, "its origin is the port");
 }
+
+/// The reference of all fields is itself a source without a problem.
+#[test]
+fn the_full_example_has_no_problem() {
+    let text = include_str!("../fixtures/leases.full.toml");
+    assert_eq!(lease_support::problems("leases.full.toml", text), []);
+    let table = table(text);
+    assert_eq!(table.server_duid(), hex("0002 000022b8 3bc82226816f"));
+    let port = table.ports().next().expect("one port");
+    let codes: Vec<u16> = entries(port.options()).map(|entry| entry.code).collect();
+    assert_eq!(codes, [23, 31, 32, 59, 82, 83, 103], "24 and 56 are taken away");
+}

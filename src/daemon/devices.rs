@@ -117,10 +117,14 @@ impl Devices {
             let same = attached.socket.device() == Some(index);
             if same && wanted {
                 let renamed = attached.link.name != link.name || attached.link.mac != link.mac;
+                let came_up = link.up && !attached.link.up;
                 attached.link = link;
+                let link = &attached.link;
                 if renamed {
-                    let link = &attached.link;
                     tracing::info!(device = %link.name, index, mac = %link.mac, "changed its name or MAC");
+                }
+                // The first RAs of a device that was down are lost; they are sent again once somebody can hear them.
+                if renamed || came_up {
                     worker.rename(index, &link.name, link.mac)?;
                 }
                 return Ok(());

@@ -21,15 +21,13 @@ const FIRST_DELAY: Duration = Duration::from_millis(500);
 /// Unsolicited RAs per second that the first ones of one device may make: a twentieth of what one worker answers.
 const FIRST_PER_SECOND: u64 = 10_000;
 
-/// No device: the kernel numbers from 1.
-const NOWHERE: u32 = 0;
-
-/// Where a port is and how much of its initial burst is left.
+/// Where a port is, how much of its initial burst is left, and when its next RA is due.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     device: u32,
     burst: u8,
-    queued: bool,
+    /// An entry of the queue with another moment is an old one and counts for nothing.
+    due: Option<Instant>,
 }
 
 /// Deadlines of all ports that are known to be somewhere.
@@ -79,7 +77,7 @@ impl Schedule {
     /// A device is gone; ports that were on it are nowhere.
     pub(super) fn detached(&mut self, device: u32) {
         for place in self.places.iter_mut().filter(|place| place.device == device) {
-            place.device = NOWHERE;
+            *place = Place::default();
         }
     }
 
@@ -87,9 +85,8 @@ impl Schedule {
     fn place(&mut self, port: PortId, device: u32, first: Instant, table: &LeaseTable) {
         let advertises = table.port(port).is_some_and(|p| p.network().has(NETWORK_ADVERTISES));
         let Some(place) = self.places.get_mut(port.0 as usize) else { return };
-        let queued = place.queued;
-        *place = Place { device, burst: INITIAL_ADVERTISEMENTS, queued: queued || advertises };
-        if advertises && !queued {
+        *place = Place { device, burst: INITIAL_ADVERTISEMENTS, due: advertises.then_some(first) };
+        if advertises {
             self.due.push(Reverse((first, port)));
         }
     }
@@ -97,16 +94,16 @@ impl Schedule {
     /// Takes the next port that is due and sets its next deadline: the port and its device.
     pub(super) fn pop(&mut self, now: Instant, table: &LeaseTable) -> Option<(PortId, u32)> {
         while self.next().is_some_and(|at| at <= now) {
-            let Reverse((_, port)) = self.due.pop()?;
+            let Reverse((at, port)) = self.due.pop()?;
             let interval = table.port(port).map(|p| self.interval(p.network().record()));
-            let Some(place) = self.places.get_mut(port.0 as usize) else { continue };
-            place.queued = place.device != NOWHERE && interval.is_some();
-            let (true, Some(interval)) = (place.queued, interval) else { continue };
+            let place = self.places.get_mut(port.0 as usize).filter(|place| place.due == Some(at));
+            let (Some(place), Some(interval)) = (place, interval) else { continue };
             place.burst = place.burst.saturating_sub(1);
             // RFC 4861 §6.2.4: the first ones at most 16 s apart.
             let pause = if place.burst > 0 { interval.min(INITIAL_INTERVAL) } else { interval };
-            let device = place.device;
-            self.due.push(Reverse((now.plus(pause), port)));
+            let (device, next) = (place.device, now.plus(pause));
+            place.due = Some(next);
+            self.due.push(Reverse((next, port)));
             return Some((port, device));
         }
         None
@@ -117,7 +114,8 @@ impl Schedule {
         let random = self.uniform(Duration::ZERO, FIRST_DELAY).as_micros();
         let mut next = Self::new(new, self.random ^ u64::try_from(random).unwrap_or(0));
         for Reverse((at, id)) in self.due.drain() {
-            let (Some(port), Some(place)) = (old.port(id), self.places.get(id.0 as usize)) else { continue };
+            let place = self.places.get(id.0 as usize).filter(|place| place.due == Some(at));
+            let (Some(port), Some(place)) = (old.port(id), place) else { continue };
             let same =
                 |candidate: &PortId| new.port(*candidate).is_some_and(|c| name(&c, new) == name(&port, old));
             let Some(id) = new.candidates(port.vlan(), port.mac()).find(same) else { continue };

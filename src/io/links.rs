@@ -6,7 +6,9 @@ use std::io;
 use futures_util::{StreamExt, TryStreamExt};
 use rtnetlink::packet_core::NetlinkPayload;
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage};
+use rtnetlink::packet_route::link::{
+    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+};
 use rtnetlink::{Handle, MulticastGroup, new_multicast_connection};
 use tokio::task::JoinHandle;
 
@@ -25,6 +27,8 @@ pub struct Link {
     pub kind: Kind,
     /// The bridge (or bond, or VRF) that it is a port of.
     pub controller: Option<u32>,
+    /// A cable is plugged in at both ends: somebody can hear what is sent.
+    pub up: bool,
 }
 
 /// Kinds of devices.
@@ -138,6 +142,7 @@ fn link(message: &LinkMessage) -> Option<Link> {
             Kind::Other
         },
         controller: None,
+        up: message.header.flags.contains(LinkFlags::Running),
     };
     for attribute in &message.attributes {
         match attribute {

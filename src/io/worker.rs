@@ -172,7 +172,7 @@ impl Worker {
         self.request(Control::Replace(port))
     }
 
-    /// Tells of a device's new name or MAC.
+    /// Tells of a device's new name or MAC, or that its cable was plugged in: its ports get their first RAs anew.
     ///
     /// # Errors
     /// [`Ended`].

@@ -89,6 +89,18 @@ fn a_device_that_comes_back_gets_a_new_burst() {
     assert_eq!(again.iter().map(|(_, device, _)| *device).collect::<Vec<_>>(), [9, 9, 9]);
 }
 
+#[test]
+fn a_device_that_comes_back_at_once_gets_its_burst_at_once() {
+    let mut world = World::new();
+    run(&mut world, Instant(0).plus(seconds(100)));
+    world.engine.detach(3);
+    for _ in 0..3 {
+        world.engine.attach(3, "tap-pinned", MacAddr([2, 0, 0, 0, 0, 9]), world.now);
+    }
+    let end = world.now.plus(seconds(60));
+    assert_eq!(run(&mut world, end).len(), 3, "one burst, not one per attachment");
+}
+
 /// RA-023: the burst may be repeated after a change; without one the deadlines stand.
 #[test]
 fn a_changed_ra_is_told_at_once_and_an_unchanged_one_is_not() {

@@ -1,8 +1,7 @@
 //! Octets that records refer to, equal ones stored once.
-
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
+//!
+//! A million ports bring millions of blobs, nearly all different: what is looked up is one slot of eight octets, and
+//! the blobs themselves only when the slot's tag says that they may be equal.
 
 use super::TooLarge;
 use crate::lease::record::BlobRef;
@@ -11,13 +10,37 @@ use crate::lease::record::BlobRef;
 #[derive(Debug, Default)]
 pub(super) struct Blobs {
     octets: Vec<u8>,
-    seen: HashMap<u64, BlobRef, BuildHasherDefault<Hashed>>,
+    stored: Vec<BlobRef>,
+    /// Open-addressed, a power of two or empty, at most half of them used.
+    slots: Vec<Slot>,
+}
+
+/// A stored blob by its hash.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// Upper half of the hash.
+    tag: u32,
+    /// Number of the blob plus one; 0 for an empty slot.
+    number: u32,
 }
 
 impl Blobs {
-    /// Makes room for so many different blobs.
+    /// Makes room for so many different blobs more.
     pub(super) fn reserve(&mut self, blobs: usize) {
-        self.seen.reserve(blobs);
+        let slots = self.stored.len().saturating_add(blobs).saturating_mul(2).next_power_of_two();
+        if slots <= self.slots.len() {
+            return;
+        }
+        self.stored.reserve(blobs);
+        let mut wider = vec![Slot::default(); slots];
+        for (number, at) in (1..).zip(&self.stored) {
+            let hash = hash(self.at(*at));
+            let empty = probe(&wider, hash).find(|i| wider.get(*i).is_some_and(|slot| slot.number == 0));
+            if let Some(slot) = empty.and_then(|i| wider.get_mut(i)) {
+                *slot = Slot { tag: (hash >> 32) as u32, number };
+            }
+        }
+        self.slots = wider;
     }
 
     /// Stores octets, or finds them stored; nothing is two zeros.
@@ -28,33 +51,61 @@ impl Blobs {
         if octets.is_empty() {
             return Ok(BlobRef::default());
         }
-        let mut key = hash(octets);
-        loop {
-            match self.seen.entry(key) {
-                Entry::Occupied(entry) => {
-                    let at = *entry.get();
-                    let first = at.offset.get() as usize;
-                    if self.octets.get(first..first + at.length.get() as usize) == Some(octets) {
-                        return Ok(at);
-                    }
-                    // Another blob with this hash: the next key is as good.
-                    key = key.wrapping_add(1);
+        if self.stored.len() * 2 >= self.slots.len() {
+            self.reserve(self.stored.len().max(8));
+        }
+        let hash = hash(octets);
+        let tag = (hash >> 32) as u32;
+        for i in probe(&self.slots, hash) {
+            let Some(slot) = self.slots.get(i).copied() else { break };
+            let Some(number) = slot.number.checked_sub(1) else {
+                let at = self.store_new(octets)?;
+                let number =
+                    u32::try_from(self.stored.len()).map_err(|_| TooLarge)?.checked_add(1).ok_or(TooLarge)?;
+                self.stored.push(at);
+                if let Some(slot) = self.slots.get_mut(i) {
+                    *slot = Slot { tag, number };
                 }
-                Entry::Vacant(entry) => {
-                    let offset = u32::try_from(self.octets.len()).map_err(|_| TooLarge)?;
-                    let length = u32::try_from(octets.len()).map_err(|_| TooLarge)?;
-                    offset.checked_add(length).ok_or(TooLarge)?;
-                    self.octets.extend_from_slice(octets);
-                    return Ok(*entry.insert(BlobRef { offset: offset.into(), length: length.into() }));
-                }
+                return Ok(at);
+            };
+            if slot.tag == tag
+                && let Some(at) = self.stored.get(number as usize)
+                && self.at(*at) == octets
+            {
+                return Ok(*at);
             }
         }
+        Err(TooLarge)
+    }
+
+    /// Stores octets that are known to be different from all others of their kind, without looking.
+    ///
+    /// # Errors
+    /// [`TooLarge`] when the section would pass 4 GiB.
+    pub(super) fn store_new(&mut self, octets: &[u8]) -> Result<BlobRef, TooLarge> {
+        let offset = u32::try_from(self.octets.len()).map_err(|_| TooLarge)?;
+        let length = u32::try_from(octets.len()).map_err(|_| TooLarge)?;
+        offset.checked_add(length).ok_or(TooLarge)?;
+        self.octets.extend_from_slice(octets);
+        Ok(BlobRef { offset: offset.into(), length: length.into() })
+    }
+
+    fn at(&self, at: BlobRef) -> &[u8] {
+        let first = at.offset.get() as usize;
+        self.octets.get(first..first + at.length.get() as usize).unwrap_or(&[])
     }
 
     /// The section.
     pub(super) fn into_octets(self) -> Vec<u8> {
         self.octets
     }
+}
+
+/// The slots of a hash, in turn.
+fn probe(slots: &[Slot], hash: u64) -> impl Iterator<Item = usize> + use<> {
+    let count = slots.len();
+    let mask = count.wrapping_sub(1);
+    (0..count).map(move |step| (hash as usize).wrapping_add(step) & mask)
 }
 
 /// Folded multiplications over words of eight octets. Equal hashes cost a comparison, nothing else, and the octets are
@@ -73,26 +124,6 @@ fn hash(octets: &[u8]) -> u64 {
     state
 }
 
-/// Keys that are hashes already.
-#[derive(Debug, Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, octets: &[u8]) {
-        for octet in octets {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*octet);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +136,15 @@ mod tests {
         assert_ne!(blobs.store(b"two").expect("small"), first);
         assert_eq!(blobs.store(b"").expect("small"), BlobRef::default());
         assert_eq!(blobs.into_octets(), b"onetwo");
+    }
+
+    #[test]
+    fn what_is_stored_is_found_while_the_slots_grow() {
+        let mut blobs = Blobs::default();
+        let names: Vec<String> = (0..5000).map(|i| format!("vm-{i}")).collect();
+        let first: Vec<BlobRef> = names.iter().map(|n| blobs.store(n.as_bytes()).expect("small")).collect();
+        let again: Vec<BlobRef> = names.iter().map(|n| blobs.store(n.as_bytes()).expect("small")).collect();
+        assert_eq!(first, again);
+        assert_eq!(blobs.into_octets(), names.concat().as_bytes());
     }
 }

@@ -42,8 +42,8 @@ pub(super) fn compile(source: &Source) -> Result<LeaseTable, TooLarge> {
     for (network, delegates) in source.networks.iter().zip(delegates) {
         table.network(network, delegates)?;
     }
-    // Most ports have a device, a name and metadata that no other has.
-    table.blobs.reserve(source.ports.len().saturating_mul(3));
+    // Most ports have a name and metadata that no other has.
+    table.blobs.reserve(source.ports.len().saturating_mul(2));
     let devices = table.devices(source)?;
     table.out.ports.reserve_exact(source.ports.len());
     for (number, port) in source.ports.iter() {
@@ -107,7 +107,7 @@ impl Builder {
             let device = u32::try_from(device).map_err(|_| TooLarge)?;
             for (name, number) in same {
                 if self.out.devices.len() <= device as usize {
-                    self.out.devices.push(self.blobs.store(name.as_bytes())?);
+                    self.out.devices.push(self.blobs.store_new(name.as_bytes())?);
                 }
                 if let Some(slot) = devices.get_mut(*number) {
                     *slot = device;
