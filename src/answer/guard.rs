@@ -4,8 +4,10 @@ use std::net::Ipv6Addr;
 
 use super::{Reason, Trace};
 use crate::lease::{DeviceId, LeaseTable, Lookup, Network, Port};
+use crate::types::limits::MIN_MTU;
 use crate::types::{MacAddr, ip6};
 use crate::wire::Full;
+use crate::wire::dhcp6::RelayChain;
 use crate::wire::envelope::{Envelope, Layer, Open};
 use crate::wire::frame::Frame;
 use crate::wire::ndp::SourceLinkLayer;
@@ -17,6 +19,8 @@ pub(super) struct Asker<'t, 'f> {
     pub(super) port: Port<'t>,
     pub(super) network: Network<'t>,
     pub(super) frame: Frame<'f>,
+    /// The relays that a DHCPv6 message came through; `None` for a guest on this link.
+    pub(super) chain: Option<&'f RelayChain<'f>>,
 }
 
 impl<'t, 'f> Asker<'t, 'f> {
@@ -44,12 +48,29 @@ impl<'t, 'f> Asker<'t, 'f> {
                 network.name()
             )
         });
-        Ok(Self { table, port, network, frame })
+        Ok(Self { table, port, network, frame, chain: None })
+    }
+
+    /// The client's own address: the IPv6 source, or whom the relay next to it heard (RFC 9915 §13.1).
+    pub(super) fn source(&self) -> Ipv6Addr {
+        self.chain.map_or(self.frame.source, |chain| chain.innermost().peer)
     }
 
     /// True for an address that answers for us on this network: the router's, a gateway's, the service's.
     pub(super) fn is_ours(&self, address: Ipv6Addr) -> bool {
         self.network.own_addresses().contains(&address.octets())
+    }
+
+    /// True for an address of the network's subnets or of a prefix delegated to the port that is not ours.
+    pub(super) fn may_register(&self, address: Ipv6Addr) -> bool {
+        !self.is_ours(address) && (self.network.is_on_link(address) || self.is_delegated(address))
+    }
+
+    fn is_delegated(&self, address: Ipv6Addr) -> bool {
+        let holds = |p: &crate::lease::record::PrefixRecord| {
+            ip6::in_prefix(address, Ipv6Addr::from_octets(p.prefix), p.length)
+        };
+        self.port.prefixes().iter().any(holds)
     }
 
     /// True for a link-local address that is not ours (SEC-009).
@@ -61,14 +82,7 @@ impl<'t, 'f> Asker<'t, 'f> {
     /// an assigned one, one of a delegated prefix; never one of ours (SEC-009).
     pub(super) fn is_its_address(&self) -> bool {
         let source = self.frame.source;
-        let delegated = || {
-            let holds = |p: &crate::lease::record::PrefixRecord| {
-                ip6::in_prefix(source, Ipv6Addr::from_octets(p.prefix), p.length)
-            };
-            self.port.prefixes().iter().any(holds)
-        };
-        !self.is_ours(source)
-            && (ip6::is_link_local(source) || self.network.is_on_link(source) || delegated())
+        !self.is_ours(source) && (ip6::is_link_local(source) || self.may_register(source))
     }
 
     /// Refuses a solicitation whose source link-layer address is not the frame's (RA-006, ND-014), and one that has
@@ -100,6 +114,29 @@ impl<'t, 'f> Asker<'t, 'f> {
         layer: Layer,
     ) -> Result<Open<'b>, Full> {
         envelope(&self.network, self.frame.source_mac, source, destination).open(out, layer)
+    }
+
+    /// Opens an answer to the relay that sent the frame: from the address that it sent to, or else our link-local one to
+    /// a relay on the link, or else our first server address (RLY-016).
+    pub(super) fn open_to_relay<'b>(&self, out: &'b mut [u8], layer: Layer) -> Result<Open<'b>, Full> {
+        let relay = self.table.relay().ok_or(Full)?;
+        let ours = relay.server_addresses();
+        let first = ours.first().map(|address| Ipv6Addr::from_octets(*address));
+        let source = match first {
+            _ if ours.contains(&self.frame.destination.octets()) => self.frame.destination,
+            Some(first) if !ip6::is_link_local(self.frame.source) => first,
+            _ => relay.server_link_local(),
+        };
+        let envelope = Envelope {
+            source_mac: relay.server_mac(),
+            destination_mac: self.frame.source_mac,
+            vlan: self.frame.vlan,
+            source,
+            destination: self.frame.source,
+            // The smallest MTU that IPv6 allows: the path to a relay is not known.
+            mtu: MIN_MTU,
+        };
+        envelope.open(out, layer)
     }
 }
 

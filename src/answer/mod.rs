@@ -110,15 +110,28 @@ pub fn answer<T: Trace>(
         trace.note(|| "no protocol of ours inside".into());
         return stranger(Verdict::Pass);
     };
+    if let Question::Dhcp(udp) = question
+        && let Some(relay) = dhcp6::relay::trusted(table, &frame, &udp, ingress.device)
+    {
+        let (outcome, port) = match check(&frame, question, ingress.checksum) {
+            Ok(()) => dhcp6::relay::answer(table, &relay, frame, &udp, out, trace),
+            Err(reason) => (Err(reason), None),
+        };
+        return Answered { verdict: verdict(outcome), port };
+    }
     let asker = match Asker::find(table, frame, ingress.device, trace) {
         Ok(asker) => asker,
         Err(reason) => return stranger(Verdict::Drop(reason)),
     };
-    let verdict = match ask(&asker, question, ingress.checksum, out, trace) {
+    let outcome = check(&asker.frame, question, ingress.checksum).and_then(|()| ask(&asker, question, out, trace));
+    Answered { verdict: verdict(outcome), port: Some(asker.port.id()) }
+}
+
+fn verdict(outcome: Outcome) -> Verdict {
+    match outcome {
         Ok((kind, length)) => Verdict::Answer { kind, length },
         Err(reason) => Verdict::Drop(reason),
-    };
-    Answered { verdict, port: Some(asker.port.id()) }
+    }
 }
 
 fn question<'f>(frame: &Frame<'f>) -> Option<Question<'f>> {
@@ -140,13 +153,8 @@ fn question<'f>(frame: &Frame<'f>) -> Option<Question<'f>> {
     }
 }
 
-fn ask<T: Trace>(
-    asker: &Asker<'_, '_>,
-    question: Question<'_>,
-    checksum: Checksum,
-    out: &mut [u8],
-    trace: &mut T,
-) -> Outcome {
+/// Refuses what no guest should send, and what was damaged on its way.
+fn check(frame: &Frame<'_>, question: Question<'_>, checksum: Checksum) -> Result<(), Reason> {
     match question {
         Question::RogueRouter => return Err(Reason::RogueRouter),
         Question::RogueServer => return Err(Reason::RogueServer),
@@ -155,15 +163,18 @@ fn ask<T: Trace>(
         Question::Dhcp(udp) if udp.checksum == 0 => return Err(Reason::BadChecksum),
         _ => {}
     }
-    if !asker.frame.is_checksum_right(checksum) {
-        return Err(Reason::BadChecksum);
-    }
+    if frame.is_checksum_right(checksum) { Ok(()) } else { Err(Reason::BadChecksum) }
+}
+
+fn ask<T: Trace>(asker: &Asker<'_, '_>, question: Question<'_>, out: &mut [u8], trace: &mut T) -> Outcome {
     match question {
         Question::Router => router::answer(asker, out, trace),
         Question::Neighbor => neighbor::answer(asker, out, trace),
         Question::Echo => echo::answer(asker, out, trace),
         Question::Dhcp(udp) => dhcp6::answer(asker, udp.payload, out, trace),
-        Question::RogueRouter | Question::RogueServer | Question::BadUdp => Err(Reason::BadUdp),
+        Question::RogueRouter => Err(Reason::RogueRouter),
+        Question::RogueServer => Err(Reason::RogueServer),
+        Question::BadUdp => Err(Reason::BadUdp),
     }
 }
 

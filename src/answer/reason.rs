@@ -68,6 +68,8 @@ named! {
         ReplyToDecline = "dhcpv6-reply-to-decline",
         /// Information-request → Reply (RFC 9915 §18.3.6).
         ReplyToInformationRequest = "dhcpv6-reply-to-information-request",
+        /// ADDR-REG-INFORM → ADDR-REG-REPLY (RFC 9686 §4.3).
+        AddressRegistrationReply = "dhcpv6-address-registration-reply",
     }
 }
 
@@ -140,6 +142,16 @@ named! {
         TooManyIas = "too-many-ias",
         /// A relayed message from a port that is no relay.
         NotARelay = "not-a-relay",
+        /// A Relay-forward that does not parse, or carries no message (RFC 9915 §9.1).
+        BadRelay = "malformed-relay-forward",
+        /// More relay levels than a lawful chain has (RFC 9915 §7.6).
+        RelayTooDeep = "relay-too-deep",
+        /// No link-address, or one of no network in the table (RFC 9915 §13.1).
+        RelayUnknownLink = "relay-unknown-link",
+        /// The relays do not say who the client is in any way that the operator trusts.
+        RelayUnidentified = "relay-client-unidentified",
+        /// An address registration that RFC 9686 §4.2.1 says to discard.
+        BadRegistration = "bad-address-registration",
         /// The answer would not fit the network's MTU.
         AnswerTooLong = "answer-too-long",
         /// The port sent a frame that made us fail, and is silent since.

@@ -37,6 +37,14 @@ const fn from_prefix(p: [u8; 8], mac: MacAddr) -> Ipv6Addr {
     ])
 }
 
+/// The MAC that a modified EUI-64 interface identifier was made from, if it is one of a unicast MAC.
+#[must_use]
+pub const fn mac_of_eui64(address: Ipv6Addr) -> Option<MacAddr> {
+    let o = address.octets();
+    let mac = MacAddr([o[8] ^ 0x02, o[9], o[10], o[13], o[14], o[15]]);
+    if o[11] == 0xff && o[12] == 0xfe && !mac.is_group() { Some(mac) } else { None }
+}
+
 /// True for fe80::/10.
 #[must_use]
 pub const fn is_link_local(address: Ipv6Addr) -> bool {

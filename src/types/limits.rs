@@ -35,6 +35,9 @@ pub const MAX_SUBNETS: usize = 64;
 /// Service addresses of one network, looked through for every Neighbor Solicitation: a handful is the most in use.
 pub const MAX_SERVICE_ADDRESSES: usize = 16;
 
+/// Relay agents that one message may have passed: hop counts 0 to 8 (RFC 9915 §7.6, §19.1.2).
+pub const MAX_RELAY_LEVELS: usize = 9;
+
 /// Octets of a DUID option: type and 1 to 128 octets (RFC 9915 §11.1).
 pub const DUID_LENGTH: std::ops::RangeInclusive<usize> = 3..=130;
 

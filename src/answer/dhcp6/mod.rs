@@ -7,6 +7,8 @@
 mod assign;
 mod confirm;
 mod inform;
+mod register;
+pub(super) mod relay;
 mod release;
 mod reply;
 
@@ -30,7 +32,7 @@ enum Need {
 
 /// The validity of client messages: Client Identifier, Server Identifier (RFC 9915 §16.2 to §16.12; DHCP-034 to
 /// DHCP-041). A Server Identifier that is there must be ours.
-const VALIDITY: [(MessageType, Need, Need); 8] = [
+const VALIDITY: [(MessageType, Need, Need); 9] = [
     (MessageType::Solicit, Need::Required, Need::Absent),
     (MessageType::Request, Need::Required, Need::Required),
     (MessageType::Confirm, Need::Required, Need::Absent),
@@ -39,37 +41,38 @@ const VALIDITY: [(MessageType, Need, Need); 8] = [
     (MessageType::Release, Need::Required, Need::Required),
     (MessageType::Decline, Need::Required, Need::Required),
     (MessageType::InformationRequest, Need::Optional, Need::Optional),
+    (MessageType::AddressRegistration, Need::Required, Need::Absent),
 ];
 
-pub(super) fn answer<T: Trace>(
-    asker: &Asker<'_, '_>,
-    payload: &[u8],
-    out: &mut [u8],
-    trace: &mut T,
-) -> Outcome {
+/// Answers a message that a guest sent on this link.
+pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, payload: &[u8], out: &mut [u8], trace: &mut T) -> Outcome {
     let kind = payload.first().map(|kind| MessageType::from(*kind)).ok_or(Reason::BadDhcp)?;
-    match kind {
-        // A guest port must not be able to forge a MAC by relaying (RLY-001).
-        MessageType::RelayForward => return Err(Reason::NotARelay),
-        // RFC 9915 §16.3, §16.10, §16.11, §16.14: what servers send is never for a server (DHCP-023).
-        MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure | MessageType::RelayReply => {
-            return Err(Reason::RogueServer);
-        }
-        _ => {}
+    // A guest port must not be able to forge a MAC by relaying, to whatever address (RLY-001, RLY-018).
+    if kind == MessageType::RelayForward {
+        return Err(Reason::NotARelay);
     }
-    // RFC 9915 §16: a client's message to a unicast address should not be accepted (DHCP-006). The rule is for clients:
-    // a relay or a server may send to one (RLY-018), and was named above.
+    refuse_server_message(kind)?;
+    // RFC 9915 §16: a client's message to a unicast address should not be accepted (DHCP-006).
     if !asker.frame.destination.is_multicast() {
         return Err(Reason::UnicastDestination);
     }
     if asker.frame.destination != ip6::ALL_DHCP_AGENTS {
         return Err(Reason::BadDestination);
     }
-    let (_, client, server) = VALIDITY.into_iter().find(|row| row.0 == kind).ok_or(Reason::UnknownType)?;
-    // RFC 9915 §13.1: a direct client has a link-local source; nothing else could be answered (DHCP-010).
-    if !asker.is_its_link_local() {
+    validity(kind)?;
+    // RFC 9915 §13.1: a direct client has a link-local source; nothing else could be answered (DHCP-010). A guest that
+    // registers an address speaks from that address (RFC 9686 §4.2; REG-014).
+    if kind != MessageType::AddressRegistration && !asker.is_its_link_local() {
         return Err(Reason::BadSource);
     }
+    respond(asker, payload, out, trace)
+}
+
+/// Answers a client's message, direct or relayed.
+fn respond<T: Trace>(asker: &Asker<'_, '_>, payload: &[u8], out: &mut [u8], trace: &mut T) -> Outcome {
+    let kind = payload.first().map(|kind| MessageType::from(*kind)).ok_or(Reason::BadDhcp)?;
+    refuse_server_message(kind)?;
+    let (client, server) = validity(kind)?;
     if !asker.network.has(NETWORK_DHCP) {
         return Err(Reason::DhcpNotServed);
     }
@@ -81,8 +84,25 @@ pub(super) fn answer<T: Trace>(
         MessageType::Confirm => confirm::answer(asker, &message, out, trace),
         MessageType::Release | MessageType::Decline => release::answer(asker, &message, out, trace),
         MessageType::InformationRequest => inform::answer(asker, &message, out, trace),
+        MessageType::AddressRegistration => register::answer(asker, &message, out, trace),
         _ => assign::answer(asker, &message, out, trace),
     }
+}
+
+/// RFC 9915 §16.3, §16.10, §16.11, §16.14: what servers send is never for a server (DHCP-023, RLY-003).
+fn refuse_server_message(kind: MessageType) -> Result<(), Reason> {
+    match kind {
+        MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure | MessageType::RelayReply => {
+            Err(Reason::RogueServer)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The row of a message type; a type without one is not for us (RFC 9915 §16; DHCP-020, RLY-024).
+fn validity(kind: MessageType) -> Result<(Need, Need), Reason> {
+    let row = VALIDITY.into_iter().find(|row| row.0 == kind);
+    row.map(|(_, client, server)| (client, server)).ok_or(Reason::UnknownType)
 }
 
 fn check_client_id(asker: &Asker<'_, '_>, message: &ClientMessage<'_>, need: Need) -> Result<(), Reason> {

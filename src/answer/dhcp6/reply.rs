@@ -6,14 +6,18 @@
 use super::super::guard::Asker;
 use super::super::{Outcome, Trace};
 use crate::answer::AnswerKind;
+use crate::lease::record::NETWORK_REGISTRATION;
 use crate::lease::options::{self, OPTION_INFORM_ONLY, OPTION_REPLY_ONLY, OPTION_UNASKED, Origin};
-use crate::wire::dhcp6::{CLIENT_PORT, ClientMessage, MessageType, SERVER_PORT, code};
+use crate::wire::dhcp6::{CLIENT_PORT, ClientMessage, MessageType, Opened, RelayChain, SERVER_PORT, code};
 use crate::wire::envelope::{Layer, Open};
+use crate::wire::frame::Udp;
 use crate::wire::{Full, Writer};
 
 /// An answer whose identifiers are written.
 pub(super) struct Reply<'b> {
     open: Open<'b>,
+    /// The Relay-replies around it, for a relayed client.
+    relays: Option<Opened>,
     number: u8,
     inform: bool,
 }
@@ -26,12 +30,18 @@ impl<'b> Reply<'b> {
         number: u8,
         out: &'b mut [u8],
     ) -> Result<Self, Full> {
-        // To port 546 whatever port the client used (RFC 9915 §7.2; DHCP-002), from our link-local address (DHCP-011).
-        let layer = Layer::Udp { source: SERVER_PORT, destination: CLIENT_PORT };
-        let mut open = asker.open(out, asker.network.router_link_local(), asker.frame.source, layer)?;
+        let (mut open, relays) = match asker.chain {
+            None => (direct(asker, out)?, None),
+            Some(chain) => {
+                let mut open = relayed(asker, chain, out)?;
+                let relays = chain.open(open.message())?;
+                (open, Some(relays))
+            }
+        };
         let [x0, x1, x2] = message.transaction;
         open.message().put(&[number, x0, x1, x2])?;
-        let mut reply = Self { open, number, inform: message.kind == MessageType::InformationRequest };
+        let inform = message.kind == MessageType::InformationRequest;
+        let mut reply = Self { open, relays, number, inform };
         // Echoed to the octet if it was there, never invented (RFC 9915 §18.3; DHCP-049).
         if let Some(duid) = message.client_id {
             reply.option(code::CLIENT_ID, duid)?;
@@ -64,11 +74,17 @@ impl<'b> Reply<'b> {
         trace: &mut T,
     ) -> Result<(), Full> {
         let mut fqdn = fqdn_flags(asker, message);
+        // Never unasked (RFC 9686 §4.1; REG-001, OPT-006).
+        let mut registration =
+            asker.network.has(NETWORK_REGISTRATION) && message.requested.has(code::ADDR_REG_ENABLE);
         for entry in options::entries(asker.port.options()) {
             if entry.code > code::CLIENT_FQDN
                 && let Some(flags) = fqdn.take()
             {
                 self.fqdn(asker, flags, trace);
+            }
+            if entry.code > code::ADDR_REG_ENABLE && std::mem::take(&mut registration) {
+                self.option(code::ADDR_REG_ENABLE, &[])?;
             }
             let asked = entry.flags & OPTION_UNASKED != 0 || message.requested.has(entry.code);
             let here = (entry.flags & OPTION_INFORM_ONLY == 0 || self.inform)
@@ -88,6 +104,9 @@ impl<'b> Reply<'b> {
         }
         if let Some(flags) = fqdn {
             self.fqdn(asker, flags, trace);
+        }
+        if registration {
+            self.option(code::ADDR_REG_ENABLE, &[])?;
         }
         Ok(())
     }
@@ -111,9 +130,26 @@ impl<'b> Reply<'b> {
     }
 
     /// Seals the answer.
-    pub(super) fn seal(self, kind: AnswerKind) -> Outcome {
+    pub(super) fn seal(mut self, kind: AnswerKind) -> Outcome {
+        if let Some(relays) = self.relays {
+            relays.close(self.open.message())?;
+        }
         Ok((kind, self.open.seal()?))
     }
+}
+
+/// To port 546 whatever port the client used (RFC 9915 §7.2; DHCP-002), from our link-local address (DHCP-011).
+fn direct<'b>(asker: &Asker<'_, '_>, out: &'b mut [u8]) -> Result<Open<'b>, Full> {
+    let layer = Layer::Udp { source: SERVER_PORT, destination: CLIENT_PORT };
+    asker.open(out, asker.network.router_link_local(), asker.frame.source, layer)
+}
+
+/// To the relay that sent it, by unicast (RFC 9915 §18.3.10; RLY-016): to port 547, or to the port it came from where the
+/// relay says so (RFC 8357 §5.2; RLY-014).
+fn relayed<'b>(asker: &Asker<'_, '_>, chain: &RelayChain<'_>, out: &'b mut [u8]) -> Result<Open<'b>, Full> {
+    let sent_from = Udp::parse(asker.frame.message).map_or(SERVER_PORT, |udp| udp.source_port);
+    let destination = if chain.wants_source_port() { sent_from } else { SERVER_PORT };
+    asker.open_to_relay(out, Layer::Udp { source: SERVER_PORT, destination })
 }
 
 /// The field of the lease source that an option was written in.

@@ -128,6 +128,16 @@ pub struct ClientMessage<'a> {
     pub ia_count: usize,
     /// An obsolete IA_TA is there (RFC 9915 §21.5).
     pub has_ia_ta: bool,
+    /// An Option Request is there, whatever it asks for.
+    pub has_oro: bool,
+    /// The first IA Address outside any IA, 24 octets or more, and how many there are (RFC 9686 §4.2).
+    pub registered: Option<(&'a [u8], usize)>,
+    /// Architectures of a network boot client, 16 bits each (RFC 5970 §3.3); empty when it says none.
+    pub architectures: &'a [u8],
+    /// User Class: classes behind 16-bit lengths (RFC 9915 §21.15); empty when there is none.
+    pub user_class: &'a [u8],
+    /// Vendor Class: enterprise number, classes behind 16-bit lengths (RFC 9915 §21.16); empty when there is none.
+    pub vendor_class: &'a [u8],
     options: &'a [u8],
 }
 
@@ -174,6 +184,11 @@ impl<'a> ClientMessage<'a> {
             fqdn_flags: None,
             ia_count: 0,
             has_ia_ta: false,
+            has_oro: false,
+            registered: None,
+            architectures: &[],
+            user_class: &[],
+            vendor_class: &[],
             options: reader.rest(),
         };
         let mut seen = 0_usize;
@@ -190,7 +205,8 @@ impl<'a> ClientMessage<'a> {
                 code::SERVER_ID if message.server_id.replace(option.value).is_some() => {
                     return Err(Unreadable::TwoServerIds);
                 }
-                code::ORO if message.requested.raw.is_empty() => {
+                code::ORO if !message.has_oro => {
+                    message.has_oro = true;
                     message.requested = Requested::parse(option.value);
                 }
                 code::RAPID_COMMIT => message.rapid_commit |= option.value.is_empty(),
@@ -198,6 +214,16 @@ impl<'a> ClientMessage<'a> {
                     message.fqdn_flags = option.value.first().copied();
                 }
                 code::IA_TA => message.has_ia_ta = true,
+                code::IAADDR if option.value.len() < 24 => return Err(Unreadable::Malformed),
+                code::IAADDR => {
+                    let (first, count) = message.registered.unwrap_or((option.value, 0));
+                    message.registered = Some((first, count.saturating_add(1)));
+                }
+                code::CLIENT_ARCH_TYPE if message.architectures.is_empty() => {
+                    message.architectures = option.value;
+                }
+                code::USER_CLASS if message.user_class.is_empty() => message.user_class = option.value,
+                code::VENDOR_CLASS if message.vendor_class.is_empty() => message.vendor_class = option.value,
                 code::IA_NA | code::IA_PD => {
                     Ia::parse(option)?;
                     message.ia_count = message.ia_count.saturating_add(1);

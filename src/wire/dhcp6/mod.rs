@@ -7,15 +7,20 @@
 mod ia;
 mod message;
 mod option;
+mod relay;
 
 pub use ia::{Hint, Ia, IaKind};
 pub use message::{ClientMessage, MessageType, Requested, Unreadable};
 pub use option::{Broken, Opt, code, options};
+pub use relay::{BadRelay, Level, Opened, RELAY_FORWARD, RELAY_REPLY, RelayChain};
 
 /// UDP port of clients (RFC 9915 §7.2).
 pub const CLIENT_PORT: u16 = 546;
 /// UDP port of servers and relay agents (RFC 9915 §7.2).
 pub const SERVER_PORT: u16 = 547;
+
+/// Message type of an ADDR-REG-REPLY, for writing one (RFC 9686 §4.3).
+pub const ADDR_REG_REPLY: u8 = 37;
 
 /// Status codes (RFC 9915 §21.13).
 pub mod status {
