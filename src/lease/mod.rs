@@ -13,9 +13,11 @@ mod load;
 pub mod options;
 mod problem;
 pub mod record;
+mod relay;
 mod source;
 mod table;
 
 pub use load::{Form, LoadError, Loaded, load};
 pub use problem::{Problem, Severity};
+pub use relay::{Identify, Relay};
 pub use table::{DeviceId, LeaseTable, Lookup, Network, NetworkId, Port, PortId, Sections, hash_key};

@@ -84,6 +84,9 @@ pub struct NetworkRecord {
     pub advertise_min: U32,
     /// Longest pause between unsolicited RAs, in seconds.
     pub advertise_max: U32,
+    /// The RAs behind `ra` where one would pass the MTU (RFC 4861 §6.2.3): each a length of 16 bits in network order
+    /// and as many octets, in the form of `ra`. Empty when one is enough.
+    pub ra_more: BlobRef,
 }
 
 /// `NetworkRecord::flags`: RS are answered and RAs sent.
@@ -94,6 +97,9 @@ pub const NETWORK_DHCP: u16 = 2;
 pub const NETWORK_RAPID_COMMIT: u16 = 4;
 /// `NetworkRecord::flags`: neighbour advertisements carry the R flag.
 pub const NETWORK_IS_ROUTER: u16 = 8;
+/// `NetworkRecord::flags`: hosts may register the addresses that they make (RFC 9686): option 148 is offered to who
+/// asks for it, ADDR-REG-INFORM is answered.
+pub const NETWORK_REGISTRATION: u16 = 16;
 
 /// One subnet of a network.
 #[derive(
@@ -115,6 +121,8 @@ pub const SUBNET_SLAAC: u8 = 1;
 pub const SUBNET_STATEFUL: u8 = 2;
 /// `SubnetRecord::flags`: hosts make their own address and ask DHCPv6 for the rest; beside [`SUBNET_SLAAC`].
 pub const SUBNET_STATELESS: u8 = 4;
+/// `SubnetRecord::flags`: no new connections from it: its preferred lifetime is 0 in RAs and in DHCPv6.
+pub const SUBNET_DEPRECATED: u8 = 8;
 
 /// One port: what one NIC of one guest is entitled to.
 #[derive(
@@ -155,6 +163,80 @@ pub struct PrefixRecord {
     pub prefix: [u8; 16],
     /// 1 to 128.
     pub length: u8,
+    /// First address of the part that is not delegated (RFC 6603); inside the prefix, bits after `exclude_length` are
+    /// zero.
+    pub exclude: [u8; 16],
+    /// Longer than `length`, at most 128; 0 when nothing is excluded.
+    pub exclude_length: u8,
+}
+
+/// One link-address of a relay and the network that it means. Links are sorted by their first address and disjoint, so
+/// that the last one that starts at or before an address is the only one that can hold it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct LinkRecord {
+    /// First address; bits after `length` are zero.
+    pub prefix: [u8; 16],
+    /// 0 to 128.
+    pub length: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// Into the network section.
+    pub network: U32,
+}
+
+/// Which relays are trusted, and how they tell who the client is. The section holds one, or none when relayed messages
+/// are refused.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct RelayRecord {
+    /// Numbers of devices on which relayed messages are accepted: 32 bits each, little-endian, ascending, at least one.
+    pub devices: BlobRef,
+    /// `IDENTIFY_*` codes in the order in which they are tried, one octet each, at least one, each once.
+    pub identify: BlobRef,
+    /// Sources that are accepted, sorted; empty for any. Into the address section.
+    pub addresses: Span,
+    /// Our unicast addresses that relays send to. Into the address section.
+    pub server_addresses: Span,
+    /// Enterprise number of the Remote-ID that holds the MAC (RFC 4649 §3).
+    pub remote_enterprise: U32,
+    /// Octets of the Remote-ID before the MAC, counted behind the enterprise number.
+    pub remote_offset: U16,
+    /// 0: the MAC is six octets; 1: it is text.
+    pub remote_text: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// MAC of every answer to a relay.
+    pub server_mac: [u8; 6],
+    /// IPv6 source of every answer to a relay that sent to a group: link-local.
+    pub server_link_local: [u8; 16],
+}
+
+/// `RelayRecord::identify`: Client Link-Layer Address (RFC 6939) of the relay closest to the client.
+pub const IDENTIFY_CLIENT_LINK_LAYER: u8 = 1;
+/// `RelayRecord::identify`: Remote-ID (RFC 4649) that holds the MAC.
+pub const IDENTIFY_REMOTE_ID: u8 = 2;
+/// `RelayRecord::identify`: Interface-Id (RFC 9915 §21.18) that the table knows.
+pub const IDENTIFY_INTERFACE_ID: u8 = 3;
+/// `RelayRecord::identify`: modified EUI-64 identifier of the innermost peer-address.
+pub const IDENTIFY_PEER_ADDRESS: u8 = 4;
+/// `RelayRecord::identify`: DUID-LL of the client, where it is that of a port's own MAC.
+pub const IDENTIFY_DUID_LL: u8 = 5;
+
+/// One Interface-Id and the port behind it; sorted by the octets of the id.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct InterfaceRecord {
+    /// The Interface-Id's octets.
+    pub id: BlobRef,
+    /// MAC of the port behind it.
+    pub mac: [u8; 6],
 }
 
 /// One slot of the open-addressed index: linear probing, at most half full, an empty slot ends the chain.

@@ -6,8 +6,10 @@
 use std::net::Ipv6Addr;
 
 use super::record::{
-    BlobRef, IndexSlot, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord, ServerRecord, Span, SubnetRecord,
+    BlobRef, IndexSlot, InterfaceRecord, LinkRecord, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord,
+    RelayRecord, ServerRecord, Span, SubnetRecord,
 };
+use super::relay::Relay;
 use crate::types::MacAddr;
 
 /// The sections of a table, in the order of the file.
@@ -29,6 +31,12 @@ pub struct Sections {
     pub devices: Vec<BlobRef>,
     /// The index by (VLAN, MAC); a power of two, at least twice the number of ports, never empty.
     pub index: Vec<IndexSlot>,
+    /// Which network a relay's link-address means, sorted and disjoint.
+    pub links: Vec<LinkRecord>,
+    /// Which relays are trusted: one record or none.
+    pub relays: Vec<RelayRecord>,
+    /// Ports by the Interface-Id that their relay gives them, sorted by it.
+    pub interfaces: Vec<InterfaceRecord>,
     /// Octets that the records refer to, equal ones stored once.
     pub blobs: Vec<u8>,
 }
@@ -47,7 +55,7 @@ pub struct PortId(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NetworkId(pub u32);
 
-/// Number of a device name in its table. Devices that no port is pinned to have none.
+/// Number of a device name in its table. Devices that neither a port nor a relay is bound to have none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DeviceId(pub u32);
 
@@ -139,6 +147,33 @@ impl LeaseTable {
             })
     }
 
+    /// Finds the port with this MAC on a network, whatever device it is pinned to: relayed messages come in elsewhere.
+    #[must_use]
+    pub fn find_on(&self, network: NetworkId, mac: MacAddr) -> Option<PortId> {
+        let vlan = self.sections.networks.get(network.0 as usize)?.vlan.get();
+        let on = |id: &PortId| {
+            self.sections.ports.get(id.0 as usize).is_some_and(|port| port.network.get() == network.0)
+        };
+        self.candidates(vlan, mac).find(on)
+    }
+
+    /// The network that a relay's link-address means (RFC 9915 §13.1). Takes logarithmic time.
+    #[must_use]
+    pub fn network_of_link(&self, address: Ipv6Addr) -> Option<NetworkId> {
+        let links = &self.sections.links;
+        let octets = address.octets();
+        let last = links.partition_point(|link| link.prefix <= octets).checked_sub(1)?;
+        let link = links.get(last)?;
+        let inside = crate::types::ip6::in_prefix(address, Ipv6Addr::from_octets(link.prefix), link.length);
+        inside.then(|| NetworkId(link.network.get()))
+    }
+
+    /// Which relays are trusted; `None` when relayed messages are refused.
+    #[must_use]
+    pub fn relay(&self) -> Option<Relay<'_>> {
+        self.sections.relays.first().map(|record| Relay::new(self, record))
+    }
+
     /// The number of ports.
     #[must_use]
     pub fn port_count(&self) -> usize {
@@ -177,7 +212,7 @@ impl LeaseTable {
         })
     }
 
-    /// The table's number of a device name, if a port is pinned to that device.
+    /// The table's number of a device name, if a port is pinned to that device or relays are trusted on it.
     #[must_use]
     pub fn device(&self, name: &str) -> Option<DeviceId> {
         let devices = &self.sections.devices;
@@ -185,13 +220,13 @@ impl LeaseTable {
         u32::try_from(at).ok().map(DeviceId)
     }
 
-    /// The name of a device that ports are pinned to.
+    /// The name of a device that ports are pinned to or relays are trusted on.
     #[must_use]
     pub fn device_name(&self, id: DeviceId) -> &str {
         self.sections.devices.get(id.0 as usize).map_or("", |d| self.text(*d))
     }
 
-    fn blob(&self, at: BlobRef) -> &[u8] {
+    pub(super) fn blob(&self, at: BlobRef) -> &[u8] {
         let first = at.offset.get() as usize;
         self.sections.blobs.get(first..first.saturating_add(at.length.get() as usize)).unwrap_or(&[])
     }
@@ -201,7 +236,7 @@ impl LeaseTable {
     }
 }
 
-fn span<T>(section: &[T], at: Span) -> &[T] {
+pub(super) fn span<T>(section: &[T], at: Span) -> &[T] {
     let first = at.first.get() as usize;
     section.get(first..first.saturating_add(usize::from(at.count.get()))).unwrap_or(&[])
 }
@@ -319,10 +354,24 @@ impl<'t> Network<'t> {
         Ipv6Addr::from_octets(self.record.router_link_local)
     }
 
-    /// The Router Advertisement without its checksum, empty when somebody else advertises.
+    /// The first Router Advertisement without its checksum, empty when somebody else advertises.
     #[must_use]
     pub fn router_advertisement(&self) -> &'t [u8] {
         self.table.blob(self.record.ra)
+    }
+
+    /// All Router Advertisements that one answer or one period needs, without their checksums: usually one, more where
+    /// one would pass the MTU (RFC 4861 §6.2.3), none when somebody else advertises. Each has the same header and
+    /// source link-layer address.
+    pub fn router_advertisements(&self) -> impl Iterator<Item = &'t [u8]> + use<'t> {
+        let mut rest = self.table.blob(self.record.ra_more);
+        let more = std::iter::from_fn(move || {
+            let (length, tail) = rest.split_first_chunk::<2>()?;
+            let (message, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+            rest = tail;
+            Some(message)
+        });
+        Some(self.router_advertisement()).filter(|ra| !ra.is_empty()).into_iter().chain(more)
     }
 
     /// DHCPv6 options of the network itself, encoded (see `lease::options`).

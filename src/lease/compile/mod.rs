@@ -92,6 +92,7 @@ impl Builder {
             rebind_time: rebind.0.into(),
             advertise_min: advertise_min.into(),
             advertise_max: advertise_max.into(),
+            ra_more: BlobRef::default(),
         };
         self.out.networks.push(record);
         Ok(())
@@ -137,7 +138,11 @@ impl Builder {
             addresses: append(&mut self.out.addresses, assigned.map(std::net::Ipv6Addr::octets))?,
             prefixes: append(
                 &mut self.out.prefixes,
-                prefixes.map(|p| PrefixRecord { prefix: p.addr().octets(), length: p.prefix_len() }),
+                prefixes.map(|p| PrefixRecord {
+                    prefix: p.addr().octets(),
+                    length: p.prefix_len(),
+                    ..PrefixRecord::default()
+                }),
             )?,
             options,
             hostname: self.blobs.store(port.hostname)?,

@@ -3,12 +3,12 @@
 //! ```text
 //! offset  octets  what
 //!      0       8  magic: 89 46 44 54 0d 0a 1a 0a (as PNG: a transfer that mangles text is noticed)
-//!      8       4  format version, 1
+//!      8       4  format version, 2
 //!     12       4  CRC-32 (IEEE) of every octet of the file but these four
 //!     16       8  length of the file
-//!     24   9 × 24 directory: for each section its offset (8), its length in octets (8), the size of one record (4),
+//!     24   12 × 24 directory: for each section its offset (8), its length in octets (8), the size of one record (4),
 //!                 zero (4)
-//!    240       …  sections in the order of [`Sections`], one directly behind the other, blobs last
+//!    312       …  sections in the order of [`Sections`], one directly behind the other, blobs last
 //! ```
 //!
 //! Numbers are little-endian on every machine.
@@ -20,14 +20,15 @@ use std::io::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::record::{
-    BlobRef, IndexSlot, NetworkRecord, PortRecord, PrefixRecord, ServerRecord, SubnetRecord,
+    BlobRef, IndexSlot, InterfaceRecord, LinkRecord, NetworkRecord, PortRecord, PrefixRecord, RelayRecord,
+    ServerRecord, SubnetRecord,
 };
 use super::table::{LeaseTable, Sections};
 
 const MAGIC: [u8; 8] = *b"\x89FDT\r\n\x1a\n";
 
 /// Version of the format: of the header, of every record and of `hash_key`.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 const CRC_OFFSET: usize = 12;
 const LENGTH_OFFSET: usize = 16;
@@ -35,7 +36,7 @@ const DIRECTORY_OFFSET: usize = 24;
 const DIRECTORY_ENTRY: usize = 24;
 
 /// Names of the sections, for errors, in the order of the file.
-const SECTIONS: [(&str, usize); 9] = [
+const SECTIONS: [(&str, usize); 12] = [
     ("server", size_of::<ServerRecord>()),
     ("networks", size_of::<NetworkRecord>()),
     ("subnets", size_of::<SubnetRecord>()),
@@ -44,6 +45,9 @@ const SECTIONS: [(&str, usize); 9] = [
     ("prefixes", size_of::<PrefixRecord>()),
     ("devices", size_of::<BlobRef>()),
     ("index", size_of::<IndexSlot>()),
+    ("links", size_of::<LinkRecord>()),
+    ("relays", size_of::<RelayRecord>()),
+    ("interfaces", size_of::<InterfaceRecord>()),
     ("blobs", 1),
 ];
 
@@ -135,6 +139,9 @@ fn octets(sections: &Sections) -> [&[u8]; SECTIONS.len()] {
         sections.prefixes.as_bytes(),
         sections.devices.as_bytes(),
         sections.index.as_bytes(),
+        sections.links.as_bytes(),
+        sections.relays.as_bytes(),
+        sections.interfaces.as_bytes(),
         &sections.blobs,
     ]
 }
@@ -224,7 +231,7 @@ fn checksum(octets: &[u8]) -> Result<(), FileError> {
 
 /// Every section but the blobs.
 fn copy(octets: &[u8], directory: &[DirectoryEntry; SECTIONS.len()]) -> Result<Sections, FileError> {
-    let [server, networks, subnets, ports, addresses, prefixes, devices, index, _] =
+    let [server, networks, subnets, ports, addresses, prefixes, devices, index, links, relays, interfaces, _] =
         directory.map(|entry| octets.get(entry.offset..entry.offset + entry.length).unwrap_or(&[]));
     let server: Vec<ServerRecord> = records(server);
     let [server] = server.as_slice() else {
@@ -239,6 +246,9 @@ fn copy(octets: &[u8], directory: &[DirectoryEntry; SECTIONS.len()]) -> Result<S
         prefixes: records(prefixes),
         devices: records(devices),
         index: records(index),
+        links: records(links),
+        relays: records(relays),
+        interfaces: records(interfaces),
         blobs: Vec::new(),
     })
 }

@@ -2,8 +2,16 @@
 //!
 //! The checksum says that the octets are those that were written; this says that what was written is a table.
 
+use std::net::Ipv6Addr;
+
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
+
 use crate::lease::options;
-use crate::lease::record::{BlobRef, NETWORK_ADVERTISES, NO_DEVICE, NetworkRecord, PortRecord, Span};
+use crate::lease::record::{
+    BlobRef, IDENTIFY_CLIENT_LINK_LAYER, IDENTIFY_DUID_LL, NETWORK_ADVERTISES, NO_DEVICE, NetworkRecord,
+    PortRecord, PrefixRecord, RelayRecord, Span,
+};
 use crate::lease::table::{Sections, hash_key};
 use crate::types::limits::{DUID_LENGTH, MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES, MIN_MTU};
 use crate::types::{MacAddr, ip6};
@@ -18,19 +26,105 @@ pub(super) fn verify(sections: &Sections) -> Result<(), String> {
     for (i, record) in sections.networks.iter().enumerate() {
         network(sections, record).map_err(|why| format!("network {i}: {why}"))?;
     }
-    let prefixes = sections.subnets.iter().map(|s| (s.prefix, s.length));
-    for (prefix, length) in prefixes.chain(sections.prefixes.iter().map(|p| (p.prefix, p.length))) {
-        let address = std::net::Ipv6Addr::from_octets(prefix);
-        if length > 128 || ip6::mask(address, length) != address {
-            return Err(format!("{address}/{length} is no prefix"));
-        }
+    for subnet in &sections.subnets {
+        is_prefix(subnet.prefix, subnet.length)?;
     }
+    for record in &sections.prefixes {
+        prefix(record)?;
+    }
+    links(sections)?;
     devices(sections)?;
+    interfaces(sections)?;
+    match sections.relays.as_slice() {
+        [] => {}
+        [record] => relay(sections, record).map_err(|why| format!("its relay: {why}"))?,
+        _ => return Err("it has more than one relay record".to_owned()),
+    }
     let mut last = None;
     for (i, record) in sections.ports.iter().enumerate() {
         port(sections, record, &mut last).map_err(|why| format!("port {i}: {why}"))?;
     }
     index(sections)
+}
+
+fn is_prefix(prefix: [u8; 16], length: u8) -> Result<(), String> {
+    let address = Ipv6Addr::from_octets(prefix);
+    if length > 128 || ip6::mask(address, length) != address {
+        return Err(format!("{address}/{length} is no prefix"));
+    }
+    Ok(())
+}
+
+fn prefix(record: &PrefixRecord) -> Result<(), String> {
+    is_prefix(record.prefix, record.length)?;
+    is_prefix(record.exclude, record.exclude_length)?;
+    let (whole, part) = (Ipv6Addr::from_octets(record.prefix), Ipv6Addr::from_octets(record.exclude));
+    let inside = record.exclude_length > record.length && ip6::in_prefix(part, whole, record.length);
+    if record.exclude_length == 0 || inside {
+        return Ok(());
+    }
+    Err(format!("{part}/{} is no part of {whole}/{}", record.exclude_length, record.length))
+}
+
+/// Sorted and disjoint, as the look-up by bisection needs them.
+fn links(sections: &Sections) -> Result<(), String> {
+    let mut last: Option<(Ipv6Addr, u8)> = None;
+    for (i, link) in sections.links.iter().enumerate() {
+        is_prefix(link.prefix, link.length)?;
+        let start = Ipv6Addr::from_octets(link.prefix);
+        if last.is_some_and(|(before, length)| start <= before || ip6::in_prefix(start, before, length)) {
+            return Err(format!("link {i} is not behind the one before"));
+        }
+        if link.network.get() as usize >= sections.networks.len() || link.reserved != 0 {
+            return Err(format!("link {i} has no network"));
+        }
+        last = Some((start, link.length));
+    }
+    Ok(())
+}
+
+fn interfaces(sections: &Sections) -> Result<(), String> {
+    let mut last: Option<&[u8]> = None;
+    for (i, interface) in sections.interfaces.iter().enumerate() {
+        let id = blob(&sections.blobs, interface.id).ok_or_else(|| format!("interface {i} has no id"))?;
+        if last.is_some_and(|last| last >= id) {
+            return Err(format!("interface {i} is not in the order of ids"));
+        }
+        last = Some(id);
+    }
+    Ok(())
+}
+
+fn relay(sections: &Sections, record: &RelayRecord) -> Result<(), &'static str> {
+    let blobs = &sections.blobs;
+    let devices = blob(blobs, record.devices).and_then(|octets| <[U32]>::ref_from_bytes(octets).ok());
+    let devices = devices.ok_or("its devices lie outside the blobs")?;
+    let known = |device: &U32| (device.get() as usize) < sections.devices.len();
+    if devices.is_empty() || !devices.iter().all(known) || !devices.is_sorted_by_key(|d| d.get()) {
+        return Err("its devices are none");
+    }
+    let ways = blob(blobs, record.identify).ok_or("its ways to identify lie outside the blobs")?;
+    let each_once = (1..).zip(ways).all(|(behind, way)| !ways.iter().skip(behind).any(|other| other == way));
+    let known = |way: &u8| (IDENTIFY_CLIENT_LINK_LAYER..=IDENTIFY_DUID_LL).contains(way);
+    if ways.is_empty() || !ways.iter().all(known) || !each_once {
+        return Err("its ways to identify are none");
+    }
+    if !is_inside(&sections.addresses, record.addresses)
+        || !is_inside(&sections.addresses, record.server_addresses)
+    {
+        return Err("its addresses lie outside the section");
+    }
+    let sources = sections.addresses.iter().skip(record.addresses.first.get() as usize);
+    if !sources.take(record.addresses.count.get().into()).is_sorted() {
+        return Err("its sources are not in order");
+    }
+    if record.remote_text > 1 || record.reserved != 0 {
+        return Err("its Remote-ID is none");
+    }
+    if MacAddr(record.server_mac).is_group() || !ip6::is_link_local(record.server_link_local.into()) {
+        return Err("its answers have no source");
+    }
+    Ok(())
 }
 
 fn blob(blobs: &[u8], at: BlobRef) -> Option<&[u8]> {
@@ -49,6 +143,10 @@ fn network(sections: &Sections, record: &NetworkRecord) -> Result<(), &'static s
     let ra = blob(blobs, record.ra).ok_or("its RA lies outside the blobs")?;
     if record.flags.get() & NETWORK_ADVERTISES != 0 && !advertisement(ra) {
         return Err("its RA is none");
+    }
+    let more = blob(blobs, record.ra_more).ok_or("its further RAs lie outside the blobs")?;
+    if !further_advertisements(more) || ra.is_empty() && !more.is_empty() {
+        return Err("its further RAs are none");
     }
     let block = blob(blobs, record.options).ok_or("its options lie outside the blobs")?;
     if !options::verify(block) {
@@ -94,6 +192,17 @@ fn advertisement(ra: &[u8]) -> bool {
         }
     }
     header.starts_with(&[ROUTER_ADVERTISEMENT, 0, 0, 0]) && rest.is_empty()
+}
+
+/// Messages behind lengths of 16 bits, up to the end.
+fn further_advertisements(mut rest: &[u8]) -> bool {
+    while let Some((length, tail)) = rest.split_first_chunk::<2>() {
+        match tail.split_at_checked(usize::from(u16::from_be_bytes(*length))) {
+            Some((ra, tail)) if advertisement(ra) => rest = tail,
+            _ => return false,
+        }
+    }
+    rest.is_empty()
 }
 
 fn devices(sections: &Sections) -> Result<(), String> {
