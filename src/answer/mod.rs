@@ -119,11 +119,19 @@ pub fn answer<T: Trace>(
         };
         return Answered { verdict: verdict(outcome), port };
     }
+    if let (Question::Neighbor, Some(device)) = (question, ingress.device)
+        && let Some(relay) = table.relay().filter(|relay| relay.trusts(device))
+        && let Some(outcome) = neighbor::for_relay(&relay, &frame, out)
+    {
+        let outcome = check(&frame, question, ingress.checksum).and(outcome);
+        return stranger(verdict(outcome));
+    }
     let asker = match Asker::find(table, frame, ingress.device, trace) {
         Ok(asker) => asker,
         Err(reason) => return stranger(Verdict::Drop(reason)),
     };
-    let outcome = check(&asker.frame, question, ingress.checksum).and_then(|()| ask(&asker, question, out, trace));
+    let outcome =
+        check(&asker.frame, question, ingress.checksum).and_then(|()| ask(&asker, question, out, trace));
     Answered { verdict: verdict(outcome), port: Some(asker.port.id()) }
 }
 

@@ -3,11 +3,16 @@
 //! Only addresses of ours are ever answered for: answering a guest's probe for its own address would make it drop that
 //! address (ND-003). No neighbour cache is kept.
 
+use std::net::Ipv6Addr;
+
 use super::guard::Asker;
 use super::{AnswerKind, Outcome, Reason, Trace};
+use crate::lease::Relay;
 use crate::lease::record::NETWORK_IS_ROUTER;
-use crate::types::ip6;
-use crate::wire::envelope::Layer;
+use crate::types::limits::MIN_MTU;
+use crate::types::{MacAddr, ip6};
+use crate::wire::envelope::{Envelope, Layer, Open};
+use crate::wire::frame::Frame;
 use crate::wire::ndp::{NEIGHBOR_ADVERTISEMENT, NeighborSolicitation, SourceLinkLayer, TARGET_LINK_LAYER};
 
 const ROUTER: u32 = 0x8000_0000;
@@ -45,12 +50,42 @@ pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mu
         };
         format!("RFC 4861 §7.2.4: {rule}; {} is at {}", solicitation.target, asker.network.router_mac())
     });
-    let mut open = asker.open(out, solicitation.target, destination, Layer::Icmp6)?;
+    let open = asker.open(out, solicitation.target, destination, Layer::Icmp6)?;
+    advertise(open, router | solicited | OVERRIDE, solicitation.target, asker.network.router_mac())
+}
+
+/// Answers a relay that looks for our server addresses; `None` when it looks for something else.
+pub(super) fn for_relay(relay: &Relay<'_>, frame: &Frame<'_>, out: &mut [u8]) -> Option<Outcome> {
+    let solicitation = NeighborSolicitation::parse(frame.message).ok()?;
+    let ours = solicitation.target == relay.server_link_local()
+        || relay.server_addresses().contains(&solicitation.target.octets());
+    if !ours {
+        return None;
+    }
+    if frame.hop_limit != 255 || frame.atomic_fragment {
+        return Some(Err(Reason::BadHopLimit));
+    }
+    let probe = frame.source.is_unspecified();
+    let (destination, solicited) = if probe { (ip6::ALL_NODES, 0) } else { (frame.source, SOLICITED) };
+    let envelope = Envelope {
+        source_mac: relay.server_mac(),
+        destination_mac: frame.source_mac,
+        vlan: frame.vlan,
+        source: solicitation.target,
+        destination,
+        mtu: MIN_MTU,
+    };
+    let open = envelope.open(out, Layer::Icmp6).map_err(Reason::from);
+    // We are no router there (RFC 4861 §4.4).
+    Some(open.and_then(|open| advertise(open, solicited | OVERRIDE, solicitation.target, relay.server_mac())))
+}
+
+fn advertise(mut open: Open<'_>, flags: u32, target: Ipv6Addr, mac: MacAddr) -> Outcome {
     let message = open.message();
     message.put(&[NEIGHBOR_ADVERTISEMENT, 0, 0, 0])?;
-    message.u32(router | solicited | OVERRIDE)?;
-    message.put(&solicitation.target.octets())?;
+    message.u32(flags)?;
+    message.put(&target.octets())?;
     message.put(&[TARGET_LINK_LAYER, 1])?;
-    message.put(&asker.network.router_mac().0)?;
+    message.put(&mac.0)?;
     Ok((AnswerKind::NeighborAdvertisement, open.seal()?))
 }

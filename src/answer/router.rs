@@ -34,24 +34,31 @@ pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mu
     trace.note(|| {
         format!("RFC 4861 §6.2.6 (RA-008): the RA of networks.{}, to {destination}", asker.network.name())
     });
-    let length = advertisement(&asker.port, destination, out)?;
+    let length = advertisement(&asker.port, destination, 0, out)?;
     Ok((AnswerKind::RouterAdvertisement, length))
 }
 
 /// Writes the unsolicited RA of a port's network for that port alone: to ff02::1 inside, to the guest's MAC outside
-/// (RFC 6085). The length of the frame; `None` when the network is advertised by somebody else or `out` is too short.
+/// (RFC 6085). An RA that would pass the MTU is several (RFC 4861 §6.2.3; RA-016); `part` counts them from 0. The length
+/// of the frame; `None` when there is no such part, the network is advertised by somebody else, or `out` is too short.
 #[must_use]
-pub fn unsolicited(port: &Port<'_>, out: &mut [u8]) -> Option<usize> {
+pub fn unsolicited(port: &Port<'_>, part: usize, out: &mut [u8]) -> Option<usize> {
     if !port.network().has(NETWORK_ADVERTISES) {
         return None;
     }
-    advertisement(port, ip6::ALL_NODES, out).ok()
+    advertisement(port, ip6::ALL_NODES, part, out).ok()
 }
 
-fn advertisement(port: &Port<'_>, destination: Ipv6Addr, out: &mut [u8]) -> Result<usize, Reason> {
+fn advertisement(
+    port: &Port<'_>,
+    destination: Ipv6Addr,
+    part: usize,
+    out: &mut [u8],
+) -> Result<usize, Reason> {
     let network = port.network();
+    let message = network.router_advertisements().nth(part).ok_or(Reason::NotAdvertising)?;
     let envelope = envelope(&network, port.mac(), network.router_link_local(), destination);
     let mut open = envelope.open(out, Layer::Icmp6)?;
-    open.message().put(network.router_advertisement())?;
+    open.message().put(message)?;
     Ok(open.seal()?)
 }

@@ -8,12 +8,13 @@
 mod counters;
 mod schedule;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use crate::wire::checksum::Checksum;
 pub use counters::Counters;
 
-use crate::answer::{self, Ingress, Reason, Silent, Trace, Verdict};
+use crate::answer::{self, AnswerKind, Ingress, Reason, Silent, Trace, Verdict};
 use crate::lease::{DeviceId, LeaseTable, PortId};
 use crate::types::{Instant, MacAddr};
 use schedule::Schedule;
@@ -52,15 +53,21 @@ pub struct Engine {
     last: usize,
     pins: Pins,
     schedule: Schedule,
+    /// Further RAs of an answer or a period that is more than one: port, device, part.
+    parts: VecDeque<(PortId, u32, usize)>,
     counters: Counters,
 }
+
+/// Further RAs that wait to be sent; more are dropped, as on a full queue, and come again with the next period.
+const MAX_PARTS: usize = 4096;
 
 impl Engine {
     /// An engine without devices. `seed` feeds the jitter of unsolicited RAs.
     #[must_use]
     pub fn new(table: Arc<LeaseTable>, seed: u64) -> Self {
         let (pins, schedule) = (Pins::new(&table), Schedule::new(&table, seed));
-        Self { table, devices: Vec::new(), last: 0, pins, schedule, counters: Counters::default() }
+        let (devices, parts, counters) = (Vec::new(), VecDeque::new(), Counters::default());
+        Self { table, devices, last: 0, pins, schedule, parts, counters }
     }
 
     /// The table that answers come from.
@@ -83,11 +90,13 @@ impl Engine {
     pub fn detach(&mut self, device: u32) {
         self.devices.retain(|known| known.number != device);
         self.schedule.detached(device);
+        self.parts.retain(|(_, of, _)| *of != device);
     }
 
     /// Replaces the table; ports whose RA changed get an initial burst of the new one.
     pub fn publish(&mut self, table: Arc<LeaseTable>, now: Instant) {
         self.schedule.carry(&self.table, &table, now);
+        self.parts.clear();
         self.pins = Pins::new(&table);
         for device in &mut self.devices {
             device.pinned = table.device(&device.name);
@@ -117,6 +126,9 @@ impl Engine {
         let answered = answer::answer(&self.table, &ingress, out, trace);
         if let Some(port) = answered.port {
             self.schedule.heard(port, frame.device, now, &self.table);
+            if let Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. } = answered.verdict {
+                self.queue_part(port, frame.device, 1);
+            }
         }
         self.counters.count(answered.verdict);
         answered.verdict
@@ -131,20 +143,33 @@ impl Engine {
 
     /// Writes the next unsolicited RA that is due into `out`: the device to send it on and its octets' length.
     pub fn timeout(&mut self, now: Instant, out: &mut [u8]) -> Option<(u32, usize)> {
-        while let Some((port, device)) = self.schedule.pop(now, &self.table) {
-            let length = self.table.port(port).and_then(|port| answer::unsolicited(&port, out));
+        let next = |engine: &mut Self| {
+            let part = engine.parts.pop_front();
+            part.or_else(|| engine.schedule.pop(now, &engine.table).map(|(port, device)| (port, device, 0)))
+        };
+        while let Some((port, device, part)) = next(self) {
+            let length = self.table.port(port).and_then(|port| answer::unsolicited(&port, part, out));
             if let Some(length) = length {
                 self.counters.count_unsolicited();
+                self.queue_part(port, device, part.saturating_add(1));
                 return Some((device, length));
             }
         }
         None
     }
 
+    /// Has the next part of a port's RA sent, if it has that many.
+    fn queue_part(&mut self, port: PortId, device: u32, part: usize) {
+        let more = |p: crate::lease::Port<'_>| p.network().router_advertisements().nth(part).is_some();
+        if self.table.port(port).is_some_and(more) && self.parts.len() < MAX_PARTS {
+            self.parts.push_back((port, device, part));
+        }
+    }
+
     /// When [`timeout`](Self::timeout) will have something to send; `None` for never.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.schedule.next()
+        if self.parts.is_empty() { self.schedule.next() } else { Some(Instant::default()) }
     }
 
     /// What became of all frames so far: name and count of every answer kind and drop reason.

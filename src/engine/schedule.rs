@@ -119,9 +119,9 @@ impl Schedule {
             let same =
                 |candidate: &PortId| new.port(*candidate).is_some_and(|c| name(&c, new) == name(&port, old));
             let Some(id) = new.candidates(port.vlan(), port.mac()).find(same) else { continue };
-            let changed = new
-                .port(id)
-                .is_some_and(|c| c.network().router_advertisement() != port.network().router_advertisement());
+            let changed = new.port(id).is_some_and(|c| {
+                !c.network().router_advertisements().eq(port.network().router_advertisements())
+            });
             if changed {
                 let first = now.plus(next.uniform(Duration::ZERO, FIRST_DELAY));
                 next.place(id, place.device, first, new);

@@ -10,7 +10,7 @@ use std::net::Ipv6Addr;
 use super::super::guard::Asker;
 use super::super::{AnswerKind, Outcome, Reason, Trace};
 use super::reply::{Reply, put_status};
-use crate::lease::record::NETWORK_RAPID_COMMIT;
+use crate::lease::record::{NETWORK_RAPID_COMMIT, PrefixRecord};
 use crate::types::limits::{MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES};
 use crate::wire::dhcp6::{ClientMessage, Hint, Ia, IaKind, MessageType, code, status};
 use crate::wire::{Full, Writer};
@@ -76,6 +76,12 @@ impl<'t, 'm> Plan<'t, 'm> {
         });
         plan.prefixes
             .fill(message, IaKind::Pd, asker.port.prefixes().len(), &plan_position(asker), |_| false);
+        // A prefix with a part excluded is only for a client that knows of it (RFC 6603 §5; PD-021).
+        if !message.requested.has(code::PD_EXCLUDE) {
+            for (owner, prefix) in plan.prefixes.0.iter_mut().zip(asker.port.prefixes()) {
+                *owner = owner.filter(|_| prefix.exclude_length == 0);
+            }
+        }
         plan
     }
 
@@ -157,9 +163,7 @@ impl<'t, 'm> Plan<'t, 'm> {
             IaKind::Pd => {
                 for (prefix, owner) in self.asker.port.prefixes().iter().zip(&self.prefixes.0) {
                     if *owner == Some(ia.iaid) {
-                        let hint =
-                            Hint { address: Ipv6Addr::from_octets(prefix.prefix), length: prefix.length };
-                        put_prefix(out, hint, preferred, valid)?;
+                        put_prefix(out, hint(prefix), preferred, valid, exclusion(prefix))?;
                         given = given.saturating_add(1);
                     }
                 }
@@ -178,7 +182,7 @@ impl<'t, 'm> Plan<'t, 'm> {
             let mark = out.len();
             let written = match ia.kind {
                 IaKind::Na => put_address(out, hint.address, 0, 0),
-                IaKind::Pd => put_prefix(out, hint, 0, 0),
+                IaKind::Pd => put_prefix(out, hint, 0, 0, None),
             };
             match written {
                 Ok(()) => listed = listed.saturating_add(1),
@@ -253,12 +257,36 @@ fn put_address(out: &mut Writer<'_>, address: Ipv6Addr, preferred: u32, valid: u
     })
 }
 
-fn put_prefix(out: &mut Writer<'_>, prefix: Hint, preferred: u32, valid: u32) -> Result<(), Full> {
+fn hint(prefix: &PrefixRecord) -> Hint {
+    Hint { address: Ipv6Addr::from_octets(prefix.prefix), length: prefix.length }
+}
+
+/// The excluded prefix's length, and its bits behind the delegated length, left-aligned and padded with zeros to whole
+/// octets (RFC 6603 §4.2; PD-019).
+fn exclusion(prefix: &PrefixRecord) -> Option<(u8, [u8; 16], usize)> {
+    let bits = prefix.exclude_length.checked_sub(prefix.length).filter(|bits| *bits != 0)?;
+    let subnet = u128::from_be_bytes(prefix.exclude).checked_shl(u32::from(prefix.length))?;
+    Some((prefix.exclude_length, subnet.to_be_bytes(), usize::from(bits).div_ceil(8)))
+}
+
+fn put_prefix(
+    out: &mut Writer<'_>,
+    prefix: Hint,
+    preferred: u32,
+    valid: u32,
+    exclude: Option<(u8, [u8; 16], usize)>,
+) -> Result<(), Full> {
     out.u16(code::IAPREFIX)?;
     out.length16(|out| {
         out.u32(preferred)?;
         out.u32(valid)?;
         out.u8(prefix.length)?;
-        out.put(&prefix.address.octets())
+        out.put(&prefix.address.octets())?;
+        let Some((length, subnet, octets)) = exclude else { return Ok(()) };
+        out.u16(code::PD_EXCLUDE)?;
+        out.length16(|out| {
+            out.u8(length)?;
+            out.put(subnet.get(..octets).unwrap_or(&subnet))
+        })
     })
 }

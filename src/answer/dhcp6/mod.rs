@@ -5,6 +5,7 @@
 //! To read before editing: RFC 9915 §16, §18.3, §21.
 
 mod assign;
+mod choice;
 mod confirm;
 mod inform;
 mod register;
@@ -45,7 +46,12 @@ const VALIDITY: [(MessageType, Need, Need); 9] = [
 ];
 
 /// Answers a message that a guest sent on this link.
-pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, payload: &[u8], out: &mut [u8], trace: &mut T) -> Outcome {
+pub(super) fn answer<T: Trace>(
+    asker: &Asker<'_, '_>,
+    payload: &[u8],
+    out: &mut [u8],
+    trace: &mut T,
+) -> Outcome {
     let kind = payload.first().map(|kind| MessageType::from(*kind)).ok_or(Reason::BadDhcp)?;
     // A guest port must not be able to forge a MAC by relaying, to whatever address (RLY-001, RLY-018).
     if kind == MessageType::RelayForward {

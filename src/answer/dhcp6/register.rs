@@ -9,7 +9,7 @@ use super::super::guard::Asker;
 use super::super::{AnswerKind, Outcome, Reason, Trace};
 use super::reply::Reply;
 use crate::lease::record::NETWORK_REGISTRATION;
-use crate::wire::dhcp6::{ClientMessage, ADDR_REG_REPLY, code};
+use crate::wire::dhcp6::{ADDR_REG_REPLY, ClientMessage, code};
 
 pub(super) fn answer<T: Trace>(
     asker: &Asker<'_, '_>,

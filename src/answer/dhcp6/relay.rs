@@ -5,7 +5,7 @@
 //! silence outside (RLY-017).
 
 use super::super::guard::Asker;
-use super::super::{AnswerKind, Outcome, Reason, Trace};
+use super::super::{Outcome, Reason, Trace};
 use crate::lease::{DeviceId, Identify, LeaseTable, PortId, Relay};
 use crate::types::{MacAddr, ip6};
 use crate::wire::Reader;

@@ -5,10 +5,11 @@
 
 use super::super::guard::Asker;
 use super::super::{Outcome, Trace};
+use super::choice;
 use crate::answer::AnswerKind;
+use crate::lease::options::{self, OPTION_UNASKED, Origin};
 use crate::lease::record::NETWORK_REGISTRATION;
-use crate::lease::options::{self, OPTION_INFORM_ONLY, OPTION_REPLY_ONLY, OPTION_UNASKED, Origin};
-use crate::wire::dhcp6::{CLIENT_PORT, ClientMessage, MessageType, Opened, RelayChain, SERVER_PORT, code};
+use crate::wire::dhcp6::{CLIENT_PORT, ClientMessage, Opened, RelayChain, SERVER_PORT, code};
 use crate::wire::envelope::{Layer, Open};
 use crate::wire::frame::Udp;
 use crate::wire::{Full, Writer};
@@ -19,7 +20,6 @@ pub(super) struct Reply<'b> {
     /// The Relay-replies around it, for a relayed client.
     relays: Option<Opened>,
     number: u8,
-    inform: bool,
 }
 
 impl<'b> Reply<'b> {
@@ -40,8 +40,7 @@ impl<'b> Reply<'b> {
         };
         let [x0, x1, x2] = message.transaction;
         open.message().put(&[number, x0, x1, x2])?;
-        let inform = message.kind == MessageType::InformationRequest;
-        let mut reply = Self { open, relays, number, inform };
+        let mut reply = Self { open, relays, number };
         // Echoed to the octet if it was there, never invented (RFC 9915 §18.3; DHCP-049).
         if let Some(duid) = message.client_id {
             reply.option(code::CLIENT_ID, duid)?;
@@ -77,7 +76,7 @@ impl<'b> Reply<'b> {
         // Never unasked (RFC 9686 §4.1; REG-001, OPT-006).
         let mut registration =
             asker.network.has(NETWORK_REGISTRATION) && message.requested.has(code::ADDR_REG_ENABLE);
-        for entry in options::entries(asker.port.options()) {
+        for entry in choice::chosen(asker.port.options(), message, self.number) {
             if entry.code > code::CLIENT_FQDN
                 && let Some(flags) = fqdn.take()
             {
@@ -86,21 +85,14 @@ impl<'b> Reply<'b> {
             if entry.code > code::ADDR_REG_ENABLE && std::mem::take(&mut registration) {
                 self.option(code::ADDR_REG_ENABLE, &[])?;
             }
-            let asked = entry.flags & OPTION_UNASKED != 0 || message.requested.has(entry.code);
-            let here = (entry.flags & OPTION_INFORM_ONLY == 0 || self.inform)
-                && (entry.flags & OPTION_REPLY_ONLY == 0 || self.number == MessageType::REPLY);
-            if asked && here {
-                let fits = self.out().put(entry.wire).is_ok();
-                trace.note(|| {
-                    let why = if entry.flags & OPTION_UNASKED == 0 { "asked for" } else { "sent unasked" };
-                    let fate = if fits { "" } else { "; left out, it does not fit the MTU" };
-                    format!(
-                        "option {} from {}, {why}{fate}",
-                        entry.code,
-                        source_of(asker, entry.origin, entry.code)
-                    )
-                });
-            }
+            let fits = self.out().put(entry.wire).is_ok();
+            trace.note(|| {
+                let why = if entry.flags & OPTION_UNASKED == 0 { "asked for" } else { "sent unasked" };
+                let which = if entry.condition.is_some() { ", for this architecture or class" } else { "" };
+                let fate = if fits { "" } else { "; left out, it does not fit the MTU" };
+                let from = source_of(asker, entry.origin, entry.code);
+                format!("option {} from {from}, {why}{which}{fate}", entry.code)
+            });
         }
         if let Some(flags) = fqdn {
             self.fqdn(asker, flags, trace);

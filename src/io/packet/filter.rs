@@ -68,7 +68,10 @@ impl Filter {
     /// The filter for a table's own addresses.
     #[must_use]
     pub fn for_table(table: &LeaseTable) -> Self {
-        Self::for_addresses(table.networks().flat_map(|n| n.own_addresses().iter().copied()))
+        let networks = table.networks().flat_map(|n| n.own_addresses().iter().copied());
+        let relays = table.relay().into_iter();
+        let relays = relays.flat_map(|r| r.server_addresses().iter().copied().chain([r.server_link_local().octets()]));
+        Self::for_addresses(networks.chain(relays))
     }
 
     /// The filter for a set of own addresses.

@@ -132,12 +132,6 @@ pub struct ClientMessage<'a> {
     pub has_oro: bool,
     /// The first IA Address outside any IA, 24 octets or more, and how many there are (RFC 9686 §4.2).
     pub registered: Option<(&'a [u8], usize)>,
-    /// Architectures of a network boot client, 16 bits each (RFC 5970 §3.3); empty when it says none.
-    pub architectures: &'a [u8],
-    /// User Class: classes behind 16-bit lengths (RFC 9915 §21.15); empty when there is none.
-    pub user_class: &'a [u8],
-    /// Vendor Class: enterprise number, classes behind 16-bit lengths (RFC 9915 §21.16); empty when there is none.
-    pub vendor_class: &'a [u8],
     options: &'a [u8],
 }
 
@@ -186,9 +180,6 @@ impl<'a> ClientMessage<'a> {
             has_ia_ta: false,
             has_oro: false,
             registered: None,
-            architectures: &[],
-            user_class: &[],
-            vendor_class: &[],
             options: reader.rest(),
         };
         let mut seen = 0_usize;
@@ -219,11 +210,6 @@ impl<'a> ClientMessage<'a> {
                     let (first, count) = message.registered.unwrap_or((option.value, 0));
                     message.registered = Some((first, count.saturating_add(1)));
                 }
-                code::CLIENT_ARCH_TYPE if message.architectures.is_empty() => {
-                    message.architectures = option.value;
-                }
-                code::USER_CLASS if message.user_class.is_empty() => message.user_class = option.value,
-                code::VENDOR_CLASS if message.vendor_class.is_empty() => message.vendor_class = option.value,
                 code::IA_NA | code::IA_PD => {
                     Ia::parse(option)?;
                     message.ia_count = message.ia_count.saturating_add(1);
@@ -232,6 +218,11 @@ impl<'a> ClientMessage<'a> {
             }
         }
         if message.ia_count > MAX_IAS { Err(Unreadable::TooManyIas) } else { Ok(message) }
+    }
+
+    /// The values of the options with this code, in the order of the message.
+    pub fn values(&self, code: u16) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        options(self.options).filter_map(Result::ok).filter(move |o| o.code == code).map(|o| o.value)
     }
 
     /// Its identity associations in the order of the message.

@@ -110,7 +110,9 @@ impl<'a> RelayChain<'a> {
     /// True when the outermost relay asks for answers on the port that it sent from (RFC 8357 §5.2; RLY-014).
     #[must_use]
     pub fn wants_source_port(&self) -> bool {
-        self.levels().first().is_some_and(|level| level.option(code::RELAY_PORT).is_some_and(|v| v.len() == 2))
+        self.levels()
+            .first()
+            .is_some_and(|level| level.option(code::RELAY_PORT).is_some_and(|v| v.len() == 2))
     }
 
     /// Writes the Relay-replies of all levels up to where the client's answer begins, mirroring each level as it was
@@ -172,7 +174,10 @@ impl<'a> Level<'a> {
     /// The value of the first option with this code.
     #[must_use]
     pub fn option(&self, code: u16) -> Option<&'a [u8]> {
-        options(self.options).filter_map(Result::ok).find(|option| option.code == code).map(|option| option.value)
+        options(self.options)
+            .filter_map(Result::ok)
+            .find(|option| option.code == code)
+            .map(|option| option.value)
     }
 
     /// Writes the Relay-reply of this level without its Relay Message option.
