@@ -213,7 +213,7 @@ impl Guest {
     fn map_users(&self) {
         if fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny") {
             let users = ["systemd-network", "dhcpcd"].map(|user| format!("{user}:x:0:0::/run:/bin/false\n"));
-            self.write("etc/passwd", &format!("root:x:0:0::/root:/bin/sh\n{}", users.concat()));
+            self.write("etc/passwd", &format!("root:x:0:0::/:/bin/sh\n{}", users.concat()));
         }
     }
 
