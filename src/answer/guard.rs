@@ -116,6 +116,13 @@ impl<'t, 'f> Asker<'t, 'f> {
         envelope(&self.network, self.frame.source_mac, source, destination).open(out, layer)
     }
 
+    /// Octets that an answer to this asker may have, Ethernet header included, in a buffer of `buffer` octets.
+    pub(super) fn room(&self, buffer: usize) -> usize {
+        let ethernet = if self.frame.vlan == 0 { 14_usize } else { 18 };
+        let mtu = if self.chain.is_some() { MIN_MTU } else { self.network.record().mtu.get() };
+        buffer.min(ethernet.saturating_add(usize::try_from(mtu).unwrap_or(usize::MAX)))
+    }
+
     /// Opens an answer to the relay that sent the frame: from the address that it sent to, or else our link-local one to
     /// a relay on the link, or else our first server address (RLY-016).
     pub(super) fn open_to_relay<'b>(&self, out: &'b mut [u8], layer: Layer) -> Result<Open<'b>, Full> {

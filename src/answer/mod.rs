@@ -192,6 +192,7 @@ impl From<Refusal> for Reason {
             Refusal::NotOurs | Refusal::Truncated => Self::Truncated,
             Refusal::Oversized => Self::Oversized,
             Refusal::StackedVlan => Self::StackedVlan,
+            Refusal::ForeignTag => Self::ForeignTag,
             Refusal::BadSourceMac => Self::BadSourceMac,
             Refusal::BadIpv6 => Self::BadIpv6,
             Refusal::BadExtensionHeader => Self::BadExtensionHeader,

@@ -94,6 +94,8 @@ named! {
         BadUdp = "bad-udp",
         /// More than one VLAN tag.
         StackedVlan = "stacked-vlan",
+        /// A service VLAN tag: of a network that we are not on.
+        ForeignTag = "foreign-tag",
         /// No port has this MAC on this VLAN.
         UnknownMac = "unknown-mac",
         /// The port is pinned to another device.

@@ -10,7 +10,7 @@ use crate::lease::Port;
 use crate::lease::record::NETWORK_ADVERTISES;
 use crate::types::ip6;
 use crate::wire::envelope::Layer;
-use crate::wire::ndp::RouterSolicitation;
+use crate::wire::ndp::{self, RouterSolicitation};
 
 pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mut T) -> Outcome {
     asker.check_on_link()?;
@@ -31,11 +31,37 @@ pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mu
     }
     // RFC 4861 §6.2.6: to the asker, or to all nodes when it has no address yet (RA-008, RA-009).
     let destination = if frame.source.is_unspecified() { ip6::ALL_NODES } else { frame.source };
+    let name = asker.network.name();
     trace.note(|| {
-        format!("RFC 4861 §6.2.6 (RA-008): the RA of networks.{}, to {destination}", asker.network.name())
+        format!(
+            "RFC 4861 §6.2.6 (RA-008): the RA of networks.{name}, to {destination}; its header from \
+             networks.{name}.router and the ipv6_ra_mode of its subnets"
+        )
     });
+    if T::READS {
+        let options = asker.network.router_advertisement().get(16..).unwrap_or(&[]);
+        for option in ndp::options(options).flatten() {
+            trace.note(|| format!("RA option {} from networks.{name}.{}", option.kind, field(option.kind)));
+        }
+    }
     let length = advertisement(&asker.port, destination, 0, out)?;
     Ok((AnswerKind::RouterAdvertisement, length))
+}
+
+/// The field of the lease source that an option of an RA comes from.
+const fn field(kind: u8) -> &'static str {
+    match kind {
+        1 => "router.mac_address",
+        3 => "subnets: cidr, ipv6_ra_mode, and the network's lifetimes",
+        5 => "mtu",
+        24 => "routes",
+        25 => "dns_nameservers",
+        31 => "dns_domains",
+        37 => "captive_portal",
+        38 => "nat64_prefix",
+        144 => "dnr",
+        _ => "router",
+    }
 }
 
 /// Writes the unsolicited RA of a port's network for that port alone: to ff02::1 inside, to the guest's MAC outside

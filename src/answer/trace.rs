@@ -2,6 +2,9 @@
 
 /// Receives the reasons of an answer while it is made.
 pub trait Trace {
+    /// False where nobody reads, so that work for notes alone is left out.
+    const READS: bool = true;
+
     /// Takes one note; the closure is run only where somebody reads it.
     fn note(&mut self, note: impl FnOnce() -> String);
 }
@@ -11,6 +14,8 @@ pub trait Trace {
 pub struct Silent;
 
 impl Trace for Silent {
+    const READS: bool = false;
+
     #[inline(always)]
     fn note(&mut self, _: impl FnOnce() -> String) {}
 }

@@ -61,6 +61,8 @@ pub enum Refusal {
     Oversized,
     /// A second VLAN tag.
     StackedVlan,
+    /// A service tag (IEEE 802.1ad): of a network that we are not on.
+    ForeignTag,
     /// Source MAC is a group address or zero (IP-002).
     BadSourceMac,
     /// Version, payload length or source address that cannot be.
@@ -89,18 +91,23 @@ impl<'a> Frame<'a> {
         let source_mac = MacAddr(reader.array()?);
         let mut ethertype = reader.u16()?;
         let mut vid = vlan;
-        if ethertype == ETHERTYPE_VLAN {
-            let inner = reader.u16()? & 0x0fff;
-            // A tag behind a tag is not ours to understand (SEC-015), unless the outer one only gives a priority.
-            if vid != 0 && inner != 0 {
-                return Err(Refusal::StackedVlan);
+        // Two tags at most, and only where one of them gives nothing but a priority (VID 0): a kernel takes the outer one
+        // out and says no more of it. Two networks in one frame are not ours to understand (SEC-015).
+        for _ in 0..2 {
+            if ethertype == ETHERTYPE_VLAN {
+                let inner = reader.u16()? & 0x0fff;
+                if vid != 0 && inner != 0 {
+                    return Err(Refusal::StackedVlan);
+                }
+                vid = vid.max(inner);
+                ethertype = reader.u16()?;
             }
-            vid = vid.max(inner);
-            ethertype = reader.u16()?;
         }
         match ethertype {
             ETHERTYPE_IPV6 => {}
-            ETHERTYPE_VLAN | ETHERTYPE_SERVICE_VLAN => return Err(Refusal::StackedVlan),
+            ETHERTYPE_VLAN => return Err(Refusal::StackedVlan),
+            ETHERTYPE_SERVICE_VLAN if vid != 0 => return Err(Refusal::StackedVlan),
+            ETHERTYPE_SERVICE_VLAN => return Err(Refusal::ForeignTag),
             _ => return Err(Refusal::NotOurs),
         }
         if length > MAX_FRAME {

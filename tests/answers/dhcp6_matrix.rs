@@ -344,15 +344,60 @@ fn dhcpv6_without_ras_of_ours_works_beside_another_router() {
 fn dhcp_056_no_answer_is_longer_than_the_mtu() {
     let source = LEASES.replace("mtu = 1450", "mtu = 1280");
     let mut world = World::with(&source);
+    let long = format!("https://portal.example.com/{}", "x".repeat(560));
+    let mut world_with_long_url = World::with(&source.replace("https://portal.example.com/api", &long));
     let solicit = |ias: u32| {
         let ias: Vec<u8> = (0..ias).flat_map(|i| ia_na(i, &[])).collect();
         guest().dhcp(1, &[option(1, &[9; 130]), ias].concat())
     };
-    let roomy = Dhcp::parse(&world.ask(&guest(), &solicit(23)).message);
-    assert_eq!((roomy.ia_na().len(), roomy.value(103).is_some()), (23, true));
-    let answer = world.ask(&guest(), &solicit(24));
-    assert!((1250..=1280).contains(&(answer.octets.len() - 14)), "{} octets", answer.octets.len() - 14);
+    let roomy = Dhcp::parse(&world.ask(&guest(), &solicit(32)).message);
+    assert_eq!(
+        (roomy.ia_na().len(), roomy.value(103).is_some()),
+        (32, true),
+        "as many as are answered at all"
+    );
+    let answer = world_with_long_url.ask(&guest(), &solicit(32));
+    assert!(answer.octets.len() - 14 <= 1280, "{} octets", answer.octets.len() - 14);
     let full = Dhcp::parse(&answer.message);
-    assert_eq!((full.ia_na().len(), full.value(103)), (24, None));
-    assert_eq!(world.refuse(&guest(), &solicit(32)), Reason::AnswerTooLong);
+    assert_eq!(full.ia_na().len(), 32);
+    assert_eq!(full.value(103), None, "the option is left out, no IA is");
+}
+
+/// DHCP-055, DHCP-097: what is withdrawn takes only the room that leases and options leave.
+#[test]
+fn dhcp_055_withdrawn_leases_never_push_options_or_ias_out() {
+    let mut world = World::with(&LEASES.replace("mtu = 1450", "mtu = 1280"));
+    let foreign: Vec<String> = (0..40).map(|i| format!("2001:db8:99::{i:x}1")).collect();
+    let foreign: Vec<&str> = foreign.iter().map(String::as_str).collect();
+    let options =
+        [client_id(&guest()), server_id(), ia_na(1, &foreign), ia_pd(1, &[]), crate::world::oro(&[23, 24])];
+    let answer = world.ask(&guest(), &guest().dhcp(5, &options.concat()));
+    assert!((1250..=1280).contains(&(answer.octets.len() - 14)), "{} octets", answer.octets.len() - 14);
+    let reply = Dhcp::parse(&answer.message);
+    assert!(reply.value(23).is_some() && reply.value(24).is_some() && reply.value(103).is_some());
+    let [na] = reply.ia_na().try_into().expect("one IA_NA");
+    assert_eq!(leases(&na)[0], (OWN, 3600, 7200));
+    assert!(na.leases.len() > 20 && na.leases[1..].iter().all(|lease| (lease.1, lease.2) == (0, 0)));
+    assert_eq!(leases(&reply.ia_pd()[0]), [("2001:db8:face:2ff2::/64", 3600, 7200)]);
+}
+
+/// PD-001: what lies behind a prefix's length is no part of it.
+#[test]
+fn pd_001_host_bits_of_a_clients_prefix_are_ignored() {
+    let two = Guest::new(2);
+    let reply =
+        with_server(5, &two, &[ia_pd(1, &[("2001:db8:face:3000::1", 60), ("2001:db8:1234:5678:9::", 64)])]);
+    let expected = [
+        ("2001:db8:face:3000::/60", 3600, 7200),
+        ("2001:db8:face:4000::/64", 3600, 7200),
+        ("2001:db8:1234:5678::/64", 0, 0),
+    ];
+    assert_eq!(leases(&reply.ia_pd()[0]), expected);
+}
+
+#[test]
+fn dhcp_074_an_ia_that_is_refused_gets_nothing_even_when_its_iaid_comes_twice() {
+    let reply = with_server(3, &guest(), &[ia_na(1, &[OFF_LINK]), ia_na(1, &[])]);
+    let seen: Vec<_> = reply.ia_na().iter().map(|ia| (ia.leases.len(), ia.status)).collect();
+    assert_eq!(seen, [(0, NOT_ON_LINK), (0, NO_ADDRS_AVAIL)]);
 }

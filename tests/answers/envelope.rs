@@ -158,6 +158,9 @@ fn a_tag_inside_the_octets_counts_like_one_from_the_kernel() {
     assert_eq!(world.ask(&g, &with_priority).vlan, Some(101));
     let priority_only = tagged(&guest().rs(), [0x81, 0], 0xe000);
     assert_eq!(world.ask(&guest(), &priority_only).vlan, None, "VID 0 is untagged");
+    // A kernel takes the outer of two tags out and does not tell of a VID 0; replayed, both are there.
+    let priority_outside = tagged(&tagged(&g.rs(), [0x81, 0], 101), [0x81, 0], 0xe000);
+    assert_eq!(world.ask(&g, &priority_outside).vlan, Some(101));
 }
 
 #[test]
@@ -166,7 +169,10 @@ fn sec_015_stacked_and_foreign_tags_are_dropped() {
     let g = Guest::new(0x11);
     let inner = tagged(&g.rs(), [0x81, 0], 101);
     assert_eq!(world.refuse(&g, &tagged(&inner, [0x81, 0], 5)), Reason::StackedVlan);
-    assert_eq!(world.refuse(&g, &tagged(&inner, [0x88, 0xa8], 5)), Reason::StackedVlan);
+    assert_eq!(world.refuse(&g, &tagged(&inner, [0x88, 0xa8], 5)), Reason::ForeignTag);
+    assert_eq!(world.refuse(&g, &tagged(&g.rs(), [0x88, 0xa8], 101)), Reason::ForeignTag);
+    let three = tagged(&tagged(&inner, [0x81, 0], 0), [0x81, 0], 0);
+    assert_eq!(world.refuse(&g, &three), Reason::StackedVlan);
     assert_eq!(world.refuse(&Guest { vlan: 7, ..g }, &inner), Reason::StackedVlan, "one outside, one inside");
     assert_eq!(
         world.refuse(&g, &tagged(&g.rs(), [0x81, 0], 102)),

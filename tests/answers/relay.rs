@@ -135,7 +135,11 @@ fn rly_004_nine_levels_are_lawful_and_a_tenth_is_not() {
         assert_eq!(level.options, [(18, vec![hops])], "RLY-010: at its own level");
         inner = level.inner;
     }
-    assert_eq!(Dhcp::parse(&open(&inner).inner).addresses(), ["2001:db8:1::4"], "RLY-007: the innermost link");
+    assert_eq!(
+        Dhcp::parse(&open(&inner).inner).addresses(),
+        ["2001:db8:1::4"],
+        "RLY-007: the innermost link"
+    );
     let tenth = forward(9, "::", "fe80::2", &[], &payload);
     assert_eq!(refuse(&mut world, &tenth), Reason::RelayTooDeep, "RLY-005");
 }
@@ -163,7 +167,13 @@ fn rly_003_and_rly_024_what_a_server_discards_is_discarded_inside_too() {
     assert_eq!(refuse(&mut world, &relayed(&message(99, &[]))), Reason::UnknownType);
     assert_eq!(refuse(&mut world, &relayed(&message(1, &ia_na(1, &[])))), Reason::BadClientId);
     // RLY-018: the unicast rule is for clients; and RLY-023: foreign options of a relay are ignored.
-    let foreign = forward(0, LINK, CLIENT, &[link_layer(), client_id(&Guest::new(2)), option(66, &[0, 24, 0, 0])], &solicit());
+    let foreign = forward(
+        0,
+        LINK,
+        CLIENT,
+        &[link_layer(), client_id(&Guest::new(2)), option(66, &[0, 24, 0, 0])],
+        &solicit(),
+    );
     assert_eq!(open(&ask(&mut world, &foreign).message).options, [], "RLY-022");
 }
 
@@ -186,7 +196,8 @@ fn rly_019_and_rly_020_the_client_is_told_in_the_operators_order() {
     let addresses = |world: &mut World, payload: &[u8]| {
         Dhcp::parse(&open(&ask(world, payload).message).inner).addresses()
     };
-    let remote = |enterprise: u8, mac: u8| option(37, &[0, 0, 0, enterprise, 0xee, 0xee, 0xfa, 0x16, 0x3e, 0, 0, mac]);
+    let remote =
+        |enterprise: u8, mac: u8| option(37, &[0, 0, 0, enterprise, 0xee, 0xee, 0xfa, 0x16, 0x3e, 0, 0, mac]);
     let interface = option(18, b"Gi1/0/7");
     // Each alone, with a peer that is no EUI-64.
     assert_eq!(addresses(&mut world, &by(&[link_layer()], "fe80::9")), ["2001:db8:1::4"]);
@@ -197,7 +208,12 @@ fn rly_019_and_rly_020_the_client_is_told_in_the_operators_order() {
     assert_eq!(addresses(&mut world, &by(&[remote(9, 3), link_layer()], CLIENT)), ["2001:db8:1::4"]);
     assert_eq!(addresses(&mut world, &by(&[interface, remote(9, 3)], CLIENT)), ["2001:db8:1::6"]);
     // Another enterprise, another hardware type and a short one say nothing.
-    for nothing in [remote(8, 3), option(79, &[0, 6, 0xfa, 0x16, 0x3e, 0, 0, 3]), option(79, &[0, 1, 0xfa]), option(18, b"Gi1/0/8")] {
+    for nothing in [
+        remote(8, 3),
+        option(79, &[0, 6, 0xfa, 0x16, 0x3e, 0, 0, 3]),
+        option(79, &[0, 1, 0xfa]),
+        option(18, b"Gi1/0/8"),
+    ] {
         assert_eq!(refuse(&mut world, &by(&[nothing], "fe80::9")), Reason::RelayUnidentified);
     }
     // The client's DUID is a claim like any other (DHCP-028).
@@ -230,9 +246,11 @@ fn rly_010_an_empty_interface_id_is_copied() {
 fn rly_012_the_echo_request_brings_back_what_the_relay_sent() {
     let mut world = world(TRUSTED);
     let echo = option(43, &[0, 37, 0, 18, 0xfd, 0xe8, 0, 38, 0, 9, 0, 43, 0, 37]);
-    let options = [link_layer(), option(37, &[0, 0, 0, 1, 7]), option(18, b"x"), option(65000, b"kept"), echo.clone()];
+    let options =
+        [link_layer(), option(37, &[0, 0, 0, 1, 7]), option(18, b"x"), option(65000, b"kept"), echo.clone()];
     let answer = ask(&mut world, &forward(0, LINK, CLIENT, &options, &solicit()));
-    let expected = [(18, b"x".to_vec()), (37, vec![0, 0, 0, 1, 7]), (65000, b"kept".to_vec()), (43, echo[4..].to_vec())];
+    let expected =
+        [(18, b"x".to_vec()), (37, vec![0, 0, 0, 1, 7]), (65000, b"kept".to_vec()), (43, echo[4..].to_vec())];
     assert_eq!(open(&answer.message).options, expected, "RLY-013: 43 once, 9 never, 38 was not sent");
 }
 

@@ -5,15 +5,20 @@
 //! reordering (DHCP-143): a lease that IAs list stays with the lowest IAID among them; all others go to the lowest IAID
 //! of that kind. Of two IAs with one IAID the first counts (DHCP-141).
 
+use std::cell::Cell;
 use std::net::Ipv6Addr;
 
 use super::super::guard::Asker;
-use super::super::{AnswerKind, Outcome, Reason, Trace};
+use super::super::{AnswerKind, Outcome, Reason, Silent, Trace};
 use super::reply::{Reply, put_status};
 use crate::lease::record::{NETWORK_RAPID_COMMIT, PrefixRecord};
 use crate::types::limits::{MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES};
 use crate::wire::dhcp6::{ClientMessage, Hint, Ia, IaKind, MessageType, code, status};
 use crate::wire::{Full, Writer};
+
+/// Identity associations in one message up to which a refusal says why in words: 32 refusals with words would pass the
+/// smallest MTU.
+const MAX_IAS_WITH_TEXT: usize = 8;
 
 pub(super) fn answer<T: Trace>(
     asker: &Asker<'_, '_>,
@@ -25,29 +30,12 @@ pub(super) fn answer<T: Trace>(
     if message.kind == MessageType::Rebind && !plan.has_anything_to_say() {
         return Err(Reason::NothingToSay);
     }
-    let mut reply = Reply::start(asker, message, plan.number(), out)?;
-    let kind = match message.kind {
-        MessageType::Solicit if plan.rapid_commit => {
-            trace.note(|| {
-                "RFC 9915 §18.3.1 (DHCP-058): Rapid Commit asked for and allowed, so a Reply".into()
-            });
-            reply.option(code::RAPID_COMMIT, &[])?;
-            AnswerKind::ReplyToSolicit
-        }
-        MessageType::Solicit => {
-            // 255 ends the client's wait for other servers (RFC 9915 §18.2.1; DHCP-068).
-            reply.option(code::PREFERENCE, &[asker.network.record().preference])?;
-            AnswerKind::Advertise
-        }
-        MessageType::Renew => AnswerKind::ReplyToRenew,
-        MessageType::Rebind => AnswerKind::ReplyToRebind,
-        _ => AnswerKind::ReplyToRequest,
-    };
-    for (position, ia) in message.ias().enumerate() {
-        plan.put(&ia, position, reply.out(), trace)?;
+    if plan.withdraws() {
+        // Withdrawn leases take only the room that leases, statuses and options leave (DHCP-055, DHCP-097).
+        let (_, length) = plan.write(out, &mut Silent)?;
+        plan.room_for_withdrawn.set(asker.room(out.len()).saturating_sub(length));
     }
-    reply.options(asker, message, trace)?;
-    reply.seal(kind)
+    plan.write(out, trace)
 }
 
 /// What each identity association of one message gets.
@@ -57,6 +45,8 @@ struct Plan<'t, 'm> {
     addresses: Owners<MAX_PORT_ADDRESSES>,
     prefixes: Owners<MAX_PORT_PREFIXES>,
     rapid_commit: bool,
+    /// Octets that withdrawn leases may take.
+    room_for_withdrawn: Cell<usize>,
 }
 
 /// For each lease of one kind the IAID that gets it; `None` when the message has no IA that may.
@@ -69,8 +59,9 @@ impl<'t, 'm> Plan<'t, 'm> {
             && allowed
             // A Reply would have to refuse a hint of another link (DHCP-080); an Advertise just offers the right one.
             && !message.ias().any(|ia| names_other_link(asker, &ia));
-        let mut plan =
-            Self { asker, message, addresses: Owners([None; _]), prefixes: Owners([None; _]), rapid_commit };
+        let (addresses, prefixes) = (Owners([None; _]), Owners([None; _]));
+        let room_for_withdrawn = Cell::new(0);
+        let mut plan = Self { asker, message, addresses, prefixes, rapid_commit, room_for_withdrawn };
         plan.addresses.fill(message, IaKind::Na, asker.port.addresses().len(), &plan_position(asker), |ia| {
             message.kind == MessageType::Request && names_other_link(asker, ia)
         });
@@ -83,6 +74,43 @@ impl<'t, 'm> Plan<'t, 'm> {
             }
         }
         plan
+    }
+
+    /// Writes the whole answer.
+    fn write<T: Trace>(&self, out: &mut [u8], trace: &mut T) -> Outcome {
+        let (asker, message) = (self.asker, self.message);
+        let mut reply = Reply::start(asker, message, self.number(), out)?;
+        let kind = match message.kind {
+            MessageType::Solicit if self.rapid_commit => {
+                trace.note(|| {
+                    "RFC 9915 §18.3.1 (DHCP-058): Rapid Commit asked for and allowed, so a Reply".into()
+                });
+                reply.option(code::RAPID_COMMIT, &[])?;
+                AnswerKind::ReplyToSolicit
+            }
+            MessageType::Solicit => {
+                // 255 ends the client's wait for other servers (RFC 9915 §18.2.1; DHCP-068).
+                let preference = asker.network.record().preference;
+                trace.note(|| {
+                    format!("option 7: {preference} from networks.{}.preference", asker.network.name())
+                });
+                reply.option(code::PREFERENCE, &[preference])?;
+                AnswerKind::Advertise
+            }
+            MessageType::Renew => AnswerKind::ReplyToRenew,
+            MessageType::Rebind => AnswerKind::ReplyToRebind,
+            _ => AnswerKind::ReplyToRequest,
+        };
+        for (position, ia) in message.ias().enumerate() {
+            self.put(&ia, position, reply.out(), trace)?;
+        }
+        reply.options(asker, message, trace)?;
+        reply.seal(kind)
+    }
+
+    /// True when a lease that the client lists is to be taken from it.
+    fn withdraws(&self) -> bool {
+        self.message.ias().any(|ia| ia.hints().any(|hint| self.is_withdrawn(ia.kind, hint)))
     }
 
     fn number(&self) -> u8 {
@@ -100,7 +128,7 @@ impl<'t, 'm> Plan<'t, 'm> {
 
     /// RFC 9915 §18.3.5: a Rebind that would only be told "nothing" is not answered (DHCP-102).
     fn has_anything_to_say(&self) -> bool {
-        self.gives() || self.message.ias().any(|ia| ia.hints().any(|h| self.is_withdrawn(ia.kind, h)))
+        self.gives() || self.withdraws()
     }
 
     /// True for a lease that the client lists and must stop using, so that it is returned with lifetimes of zero:
@@ -133,9 +161,22 @@ impl<'t, 'm> Plan<'t, 'm> {
             out.u32(ia.iaid)?;
             out.u32(t1)?;
             out.u32(t2)?;
-            let given = if self.is_repeated(ia, position) { 0 } else { self.put_leases(ia, out)? };
+            let refused = self.is_repeated(ia, position) || self.is_of_other_link(ia);
+            let given = if refused { 0 } else { self.put_leases(ia, out)? };
             let withdrawn = self.put_withdrawn(ia, out);
-            trace.note(|| format!("{:?} {}: {given} leases, {withdrawn} withdrawn", ia.kind, ia.iaid));
+            trace.note(|| {
+                let (port, network) = (self.asker.port.id().0, self.asker.network.name());
+                let field = match ia.kind {
+                    IaKind::Na => "fixed_ips",
+                    IaKind::Pd => "delegated_prefixes",
+                };
+                let (kind, iaid) = (ia.kind.code(), ia.iaid);
+                format!(
+                    "option {kind}, IAID {iaid}: {given} leases from ports[{port}].{field}, {withdrawn} withdrawn; \
+                     T1 {t1} s and T2 {t2} s from networks.{network}.renew_time and rebind_time (by default 0.5 and \
+                     0.8 of preferred_lifetime); lifetimes from its preferred_lifetime and valid_lifetime"
+                )
+            });
             if given == 0 {
                 self.put_refusal(ia, out)?;
             }
@@ -184,9 +225,13 @@ impl<'t, 'm> Plan<'t, 'm> {
                 IaKind::Na => put_address(out, hint.address, 0, 0),
                 IaKind::Pd => put_prefix(out, hint, 0, 0, None),
             };
-            match written {
-                Ok(()) => listed = listed.saturating_add(1),
-                Err(Full) => out.truncate(mark),
+            let room = self.room_for_withdrawn.get();
+            match (written, room.checked_sub(out.len().saturating_sub(mark))) {
+                (Ok(()), Some(rest)) => {
+                    self.room_for_withdrawn.set(rest);
+                    listed = listed.saturating_add(1);
+                }
+                _ => out.truncate(mark),
             }
         }
         listed
@@ -195,14 +240,20 @@ impl<'t, 'm> Plan<'t, 'm> {
     /// The status inside an IA that gets nothing (RFC 9915 §18.3.9, §18.3.2; DHCP-064, DHCP-065, DHCP-074). NoBinding
     /// is never sent to a guest that we know (DHCP-096, DEV-008): Windows drops its address at once on it.
     fn put_refusal(&self, ia: &Ia<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
-        let other_link = self.message.kind == MessageType::Request && names_other_link(self.asker, ia);
-        match ia.kind {
-            IaKind::Na if other_link => {
-                put_status(out, status::NOT_ON_LINK, "an address is not of this link")
+        let (code, text) = match ia.kind {
+            IaKind::Na if self.is_of_other_link(ia) => {
+                (status::NOT_ON_LINK, "an address is not of this link")
             }
-            IaKind::Na => put_status(out, status::NO_ADDRS_AVAIL, "no address for this IA"),
-            IaKind::Pd => put_status(out, status::NO_PREFIX_AVAIL, "no prefix for this IA"),
-        }
+            IaKind::Na => (status::NO_ADDRS_AVAIL, "no address for this IA"),
+            IaKind::Pd => (status::NO_PREFIX_AVAIL, "no prefix for this IA"),
+        };
+        // The text is for people; where there are many IAs their room is worth more.
+        put_status(out, code, if self.message.ia_count > MAX_IAS_WITH_TEXT { "" } else { text })
+    }
+
+    /// RFC 9915 §18.3.2: a Request is told inside the IA that it names an address of another link (DHCP-074).
+    fn is_of_other_link(&self, ia: &Ia<'_>) -> bool {
+        self.message.kind == MessageType::Request && names_other_link(self.asker, ia)
     }
 }
 

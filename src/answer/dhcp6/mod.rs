@@ -83,6 +83,9 @@ fn respond<T: Trace>(asker: &Asker<'_, '_>, payload: &[u8], out: &mut [u8], trac
         return Err(Reason::DhcpNotServed);
     }
     let message = ClientMessage::parse(payload)?;
+    if let Some(theirs) = message.server_id.filter(|theirs| *theirs != asker.table.server_duid()) {
+        trace.note(|| format!("for server {theirs:02x?}; we are {:02x?}", asker.table.server_duid()));
+    }
     check_client_id(asker, &message, client)?;
     check_server_id(asker, &message, server)?;
     trace.note(|| format!("{kind:?}, transaction {:02x?}, {} IAs", message.transaction, message.ia_count));

@@ -70,7 +70,8 @@ impl Filter {
     pub fn for_table(table: &LeaseTable) -> Self {
         let networks = table.networks().flat_map(|n| n.own_addresses().iter().copied());
         let relays = table.relay().into_iter();
-        let relays = relays.flat_map(|r| r.server_addresses().iter().copied().chain([r.server_link_local().octets()]));
+        let relays =
+            relays.flat_map(|r| r.server_addresses().iter().copied().chain([r.server_link_local().octets()]));
         Self::for_addresses(networks.chain(relays))
     }
 

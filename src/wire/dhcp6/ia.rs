@@ -5,6 +5,7 @@
 use std::net::Ipv6Addr;
 
 use super::option::{Broken, Opt, code, options};
+use crate::types::ip6;
 use crate::types::limits::MAX_IA_HINTS;
 use crate::wire::reader::Reader;
 
@@ -99,7 +100,8 @@ impl<'a> Ia<'a> {
                 (IaKind::Pd, code::IAPREFIX) => {
                     reader.array::<8>().ok()?;
                     let length = reader.u8().ok()?;
-                    Hint { address: Ipv6Addr::from_octets(reader.array().ok()?), length }
+                    // Bits behind the length are not part of a prefix (RFC 9915 §21.22; PD-001).
+                    Hint { address: ip6::mask(Ipv6Addr::from_octets(reader.array().ok()?), length), length }
                 }
                 _ => return None,
             };
