@@ -58,6 +58,10 @@ pub struct Engine {
     counters: Counters,
 }
 
+/// Unsolicited RAs per period for ports that may be anywhere: ports pinned to nothing and not heard, times devices. Beyond
+/// this they get none until they are heard.
+const MAX_ROAMING: usize = 4096;
+
 /// Further RAs that wait to be sent; more are dropped, as on a full queue, and come again with the next period.
 const MAX_PARTS: usize = 4096;
 
@@ -84,6 +88,18 @@ impl Engine {
         if let Some(id) = pinned {
             self.schedule.attached(self.pins.of(id), device, now, &self.table);
         }
+        self.roam(now);
+    }
+
+    /// Has ports that may be anywhere advertised to everywhere, if that is not too much.
+    fn roam(&mut self, now: Instant) {
+        if self.may_roam() {
+            self.schedule.roam(&self.pins.roaming, now, &self.table);
+        }
+    }
+
+    fn may_roam(&self) -> bool {
+        self.pins.roaming.len().saturating_mul(self.devices.len()) <= MAX_ROAMING
     }
 
     /// A device is gone.
@@ -105,6 +121,9 @@ impl Engine {
             }
         }
         self.table = table;
+        if self.may_roam() {
+            self.schedule.roam_new(&self.pins.roaming, now, &self.table);
+        }
     }
 
     /// Answers one frame into `out`, which must hold [`MAX_FRAME`](crate::types::limits::MAX_FRAME) octets.
@@ -148,6 +167,12 @@ impl Engine {
             part.or_else(|| engine.schedule.pop(now, &engine.table).map(|(port, device)| (port, device, 0)))
         };
         while let Some((port, device, part)) = next(self) {
+            if device == schedule::EVERYWHERE {
+                let devices = if self.may_roam() { self.devices.as_slice() } else { &[] };
+                let room = MAX_PARTS.saturating_sub(self.parts.len());
+                self.parts.extend(devices.iter().take(room).map(|device| (port, device.number, 0)));
+                continue;
+            }
             let length = self.table.port(port).and_then(|port| answer::unsolicited(&port, part, out));
             if let Some(length) = length {
                 self.counters.count_unsolicited();
@@ -201,6 +226,8 @@ impl Engine {
 struct Pins {
     devices: Vec<u32>,
     ports: Vec<PortId>,
+    /// Ports pinned to nothing, one more than may roam at most.
+    roaming: Vec<PortId>,
 }
 
 impl Pins {
@@ -209,7 +236,8 @@ impl Pins {
             table.ports().filter_map(|port| port.device().map(|device| (device.0, port.id()))).collect();
         pinned.sort_unstable();
         let (devices, ports) = pinned.into_iter().unzip();
-        Self { devices, ports }
+        let roaming = table.ports().filter(|port| port.device().is_none()).map(|port| port.id());
+        Self { devices, ports, roaming: roaming.take(MAX_ROAMING + 1).collect() }
     }
 
     fn of(&self, device: DeviceId) -> &[PortId] {

@@ -1,8 +1,9 @@
 //! When each port gets its next unsolicited Router Advertisement (RFC 4861 §6.2.4), and on which device.
 //!
 //! A port is advertised to where it is known to be: on the device that it is pinned to, or where its last frame came
-//! in. A port that is pinned to nothing and has not been heard is left alone: a table may hold a whole cloud, and a
-//! bridge must not be flooded with frames for MACs that are not there.
+//! in. A port that is pinned to nothing and has not been heard may be anywhere: it is advertised to on every device, by
+//! unicast, as long as that is a bounded number of frames; a table may hold a whole cloud, and a bridge must not be
+//! flooded with frames for MACs that are not there.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,6 +21,11 @@ const INITIAL_INTERVAL: Duration = Duration::from_secs(16);
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 /// Unsolicited RAs per second that the first ones of one device may make: a twentieth of what one worker answers.
 const FIRST_PER_SECOND: u64 = 10_000;
+
+/// No device: the kernel numbers from 1.
+const NOWHERE: u32 = 0;
+/// The device of a port that may be anywhere; the kernel's numbers are 31 bits long.
+pub(super) const EVERYWHERE: u32 = u32::MAX;
 
 /// Where a port is, how much of its initial burst is left, and when its next RA is due.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,6 +77,27 @@ impl Schedule {
     pub(super) fn appeared(&mut self, ports: &[PortId], device: u32, now: Instant, table: &LeaseTable) {
         for port in ports {
             self.heard(*port, device, now, table);
+        }
+    }
+
+    /// Ports that are pinned to nothing in a new table; those that are known already keep their deadlines.
+    pub(super) fn roam_new(&mut self, ports: &[PortId], now: Instant, table: &LeaseTable) {
+        for port in ports {
+            if self.places.get(port.0 as usize).is_some_and(|place| place.device == NOWHERE) {
+                self.heard(*port, EVERYWHERE, now, table);
+            }
+        }
+    }
+
+    /// Ports that are pinned to nothing, now that a device was attached or went: those that were not heard may be
+    /// anywhere.
+    pub(super) fn roam(&mut self, ports: &[PortId], now: Instant, table: &LeaseTable) {
+        for port in ports {
+            let unheard = |place: &Place| matches!(place.device, NOWHERE | EVERYWHERE);
+            if self.places.get(port.0 as usize).is_some_and(unheard) {
+                let first = now.plus(self.uniform(Duration::ZERO, FIRST_DELAY));
+                self.place(*port, EVERYWHERE, first, table);
+            }
         }
     }
 

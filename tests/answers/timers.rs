@@ -10,6 +10,12 @@ const PINNED: u8 = 4;
 
 /// Runs the timers until `end`: moment, device and octets of every RA.
 fn run(world: &mut World, end: Instant) -> Vec<(Instant, u32, Vec<u8>)> {
+    let pinned = |octets: &[u8]| octets[..6] == Guest::new(PINNED).mac;
+    run_all(world, end).into_iter().filter(|(_, _, octets)| pinned(octets)).collect()
+}
+
+/// The same for all ports.
+fn run_all(world: &mut World, end: Instant) -> Vec<(Instant, u32, Vec<u8>)> {
     let mut sent = Vec::new();
     while let Some(at) = world.engine.next_timeout().filter(|at| *at <= end) {
         world.now = at.max(world.now);
@@ -53,27 +59,59 @@ fn ra_026_an_unsolicited_ra_goes_to_all_nodes_inside_and_to_the_guest_outside() 
     assert_eq!(solicited.message[4..], answer.message[4..], "the same RA");
 }
 
+/// The devices that RAs went out on to one guest.
+fn devices_of(sent: &[(Instant, u32, Vec<u8>)], guest: &Guest) -> Vec<u32> {
+    sent.iter().filter(|(_, _, octets)| octets[..6] == guest.mac).map(|(_, device, _)| *device).collect()
+}
+
+/// After a restart nobody has been heard yet, and guests must not lose their default route for that.
+#[test]
+fn a_port_that_is_pinned_to_nothing_and_was_not_heard_is_advertised_to_on_every_device() {
+    let mut world = World::new();
+    let guest = Guest::new(1);
+    let sent = run_all(&mut world, Instant(0).plus(seconds(60)));
+    let mut devices = devices_of(&sent, &guest);
+    devices.sort_unstable();
+    assert_eq!(devices, [1, 1, 1, 2, 2, 2, 3, 3, 3], "three times everywhere (RA-023)");
+    let end = world.now.plus(seconds(1300));
+    let later = devices_of(&run_all(&mut world, end), &guest);
+    assert!(later.len() >= 6 && later.iter().filter(|d| **d == 2).count() * 3 == later.len(), "{later:?}");
+}
+
 #[test]
 fn a_port_that_is_pinned_to_nothing_is_advertised_to_where_it_was_last_heard() {
     let mut world = World::new();
     let guest = Guest::new(1);
-    run(&mut world, Instant(0).plus(seconds(60)));
+    run_all(&mut world, Instant(0).plus(seconds(60)));
     world.ask(&guest.on(1), &guest.rs());
-    let to = |sent: &[(Instant, u32, Vec<u8>)]| {
-        sent.iter()
-            .filter(|(_, _, octets)| octets[..6] == guest.mac)
-            .map(|(_, device, _)| *device)
-            .collect::<Vec<_>>()
-    };
     let end = world.now.plus(seconds(60));
-    assert_eq!(to(&run(&mut world, end)), [1, 1, 1]);
+    assert_eq!(devices_of(&run_all(&mut world, end), &guest), [1, 1, 1]);
     world.ask(&guest.on(2), &guest.ns(crate::world::ROUTER));
     let end = world.now.plus(seconds(1300));
-    let moved = to(&run(&mut world, end));
+    let moved = devices_of(&run_all(&mut world, end), &guest);
     assert!(!moved.is_empty() && moved.iter().all(|device| *device == 2), "{moved:?}");
     world.engine.detach(2);
     let end = world.now.plus(seconds(1300));
-    assert!(to(&run(&mut world, end)).is_empty());
+    assert!(!devices_of(&run_all(&mut world, end), &guest).contains(&2), "nobody is there to hear it");
+}
+
+/// A table may hold a whole cloud: a bridge is not flooded for MACs that are not there.
+#[test]
+fn too_many_ports_that_may_be_anywhere_get_no_unsolicited_ra_until_they_are_heard() {
+    let mut source = LEASES.to_owned();
+    for number in 0..1400 {
+        let (high, low) = (number >> 8, number & 0xff);
+        source.push_str(&format!(
+            "[[ports]]\nmac_address = \"fa:16:3e:01:{high:02x}:{low:02x}\"\nnetwork = \"slaac\"\n"
+        ));
+    }
+    let mut world = World::with(&source);
+    let sent = run_all(&mut world, Instant(0).plus(seconds(60)));
+    assert_eq!(sent.len(), 3, "the pinned port alone: 1408 ports on three devices are too many");
+    let guest = Guest::new(1);
+    world.ask(&guest, &guest.rs());
+    let end = world.now.plus(seconds(60));
+    assert_eq!(devices_of(&run_all(&mut world, end), &guest), [1, 1, 1]);
 }
 
 #[test]
@@ -147,6 +185,6 @@ fn dev_010_a_network_advertised_elsewhere_has_no_timers() {
     let source = LEASES
         .replace("network = \"stateful\"\ndevice", "network = \"advertised-elsewhere\"\ndevice")
         .replace("2001:db8:1::7", "2001:db8:4::7");
-    let world = World::with(&source);
-    assert_eq!(world.engine.next_timeout(), None);
+    let mut world = World::with(&source);
+    assert_eq!(run(&mut world, Instant(0).plus(seconds(60))), []);
 }
