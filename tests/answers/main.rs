@@ -14,6 +14,7 @@ mod identity;
 mod laws;
 mod neighbor;
 mod openstack_2017;
+mod registration;
 mod relay;
 mod router;
 mod tape;
