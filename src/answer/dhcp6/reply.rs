@@ -64,7 +64,7 @@ impl<'b> Reply<'b> {
         trace: &mut T,
     ) -> Result<(), Full> {
         let mut fqdn = fqdn_flags(asker, message);
-        for entry in options::entries(asker.port.options()) {
+        for entry in options::entries(asker.port.options()).filter(|entry| entry.condition.is_none()) {
             if entry.code > code::CLIENT_FQDN
                 && let Some(flags) = fqdn.take()
             {
