@@ -2,7 +2,7 @@
 
 mod lease_support;
 
-use lease_support::{HEAD, error, network_error, problems, warning};
+use lease_support::{HEAD, error, network_error, problems, table, warning};
 
 const ROUTER: &str = "router = { mac_address = \"fa:16:3e:00:00:01\" }";
 const SLAAC: &str =
@@ -400,22 +400,46 @@ fn ra_055_a_nat64_prefix_has_one_of_six_lengths() {
     );
 }
 
-/// 16 header, 8 source link-layer address, 8 MTU, 40 subnets of 32: 1312 octets and the IPv6 header.
+/// 16 header, 8 source link-layer address, 8 MTU, 40 subnets of 32: 1312 octets and the IPv6 header. One octet less of
+/// link makes two messages of it, each with header and source, none of them longer than the link.
 #[test]
-fn ra_016_an_advertisement_fits_the_link() {
+fn ra_016_an_advertisement_that_does_not_fit_is_several() {
     let subnet = |i| format!("{{ cidr = \"2001:db8:{i:x}::/64\", ipv6_ra_mode = \"slaac\" }}");
     let subnets: Vec<String> = (0..40).map(subnet).collect();
-    let network = |mtu: u32| {
-        format!("{HEAD}[networks.n] # <-\nmtu = {mtu}\n{ROUTER}\nsubnets = [{}]\n", subnets.join(", "))
+    let messages = |mtu: u32| -> Vec<Vec<u8>> {
+        let text = format!("{HEAD}[networks.n]\nmtu = {mtu}\n{ROUTER}\nsubnets = [{}]\n", subnets.join(", "));
+        let table = table(&text);
+        let network = table.networks().next().expect("one");
+        assert_eq!(network.router_advertisements().next(), Some(network.router_advertisement()));
+        network.router_advertisements().map(<[u8]>::to_vec).collect()
     };
-    assert_eq!(problems("leases.toml", &network(1352)), []);
-    error(
-        &network(1351),
+    let whole = messages(1352);
+    assert_eq!(whole.iter().map(Vec::len).collect::<Vec<_>>(), [1312]);
+    for (mtu, lengths) in [(1351, vec![1280, 24 + 32]), (1280, vec![1216, 24 + 32 * 3])] {
+        let several = messages(mtu);
+        assert_eq!(several.iter().map(Vec::len).collect::<Vec<_>>(), lengths);
+        let mut options = Vec::new();
+        for message in &several {
+            assert_eq!(message[..24], whole[0][..24], "header and source link-layer address");
+            options.extend_from_slice(&message[24..]);
+        }
+        // All of them, once, in order; only the MTU says another thing.
+        assert_eq!(options[8..], whole[0][32..]);
+    }
+}
+
+/// 80 servers: 8 + 80 × 16 octets in one option, behind 40 + 16 + 8.
+#[test]
+fn ra_016_an_option_that_does_not_fit_alone_is_refused() {
+    let servers: Vec<String> = (1..=80).map(|i| format!("\"2001:db8::{i:x}\"")).collect();
+    let lines = format!("mtu = 1351\n{ROUTER}\n{SLAAC}\ndns_nameservers = [{}] # <-", servers.join(", "));
+    network_error(
+        &lines,
         [
-            "networks.n",
-            "the Router Advertisement does not fit 1351 octets",
+            "networks.n.dns_nameservers",
+            "a Router Advertisement with nothing else does not fit 1351 octets",
             "1352 octets",
-            "take out subnets, routes, DNS servers or domains, or raise mtu",
+            "shorten it, or raise mtu",
         ],
     );
 }

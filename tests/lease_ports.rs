@@ -286,7 +286,7 @@ fn the_longest_answer_fits_the_link() {
         let port = on_b(
             1,
             &format!(
-                "fixed_ips = [{}]\ndelegated_prefixes = [\"3fff::/48\"]\nhostname = \"guest-1.example.com.au\"\nboot_file_url = \"http:{}\"",
+                "fixed_ips = [{}]\ndelegated_prefixes = [\"3fff::/48\"]\nhostname = \"guest-1.example.com.au\"\nboot_file_url = \"tftp:{}\"",
                 addresses.join(", "),
                 "x".repeat(url - 5),
             ),

@@ -7,7 +7,8 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use uuid::Uuid;
 
-use super::source::{Mode, Network, Subnet};
+use super::record::{IDENTIFY_CLIENT_LINK_LAYER, IDENTIFY_PEER_ADDRESS};
+use super::source::{Mode, Network, Relay, Source, Subnet};
 use crate::types::limits::MAX_FRAME;
 use crate::types::{Duid, Lifetime, MacAddr, ip6};
 
@@ -39,7 +40,16 @@ pub(super) fn server_duid(cloud: &str) -> Duid {
 /// The MAC of answers on a network whose router is somebody else: 02 and the first five octets of the version 5 UUID of
 /// `network:` and its name; locally administered, so that it is no vendor's.
 fn derived_mac(network: &str) -> MacAddr {
-    let uuid = Uuid::new_v5(&namespace(), format!("network:{network}").as_bytes());
+    local_mac(&format!("network:{network}"))
+}
+
+/// The MAC of answers to relays: as that of a network, of the name `relay`.
+pub(super) fn relay_mac() -> MacAddr {
+    local_mac("relay")
+}
+
+fn local_mac(name: &str) -> MacAddr {
+    let uuid = Uuid::new_v5(&namespace(), name.as_bytes());
     let [a, b, c, d, e, ..] = *uuid.as_bytes();
     MacAddr([0x02, a, b, c, d, e])
 }
@@ -55,6 +65,31 @@ pub(super) fn special_range(net: Ipv6Net) -> Option<&'static str> {
     ];
     let overlaps = |prefix, length: u8| ip6::in_prefix(net.addr(), prefix, length.min(net.prefix_len()));
     special.into_iter().find(|(_, prefix, length)| overlaps(*prefix, *length)).map(|(name, ..)| name)
+}
+
+impl Source {
+    /// True when relays may mean a network by a link-address.
+    pub(super) fn is_relayed(&self, network: &Network) -> bool {
+        network.relayed.unwrap_or(self.relay.is_some())
+    }
+
+    /// Addresses of a network that no guest may have: ours, those that relays send to, and the gateways of others.
+    pub(super) fn taken_addresses(&self, network: &Network) -> Vec<Ipv6Addr> {
+        let gateways = network.subnets.iter().filter_map(|subnet| subnet.gateway);
+        let of_relays = self.relay.iter().flat_map(|relay| relay.server_addresses.iter().copied());
+        network.own_addresses().into_iter().chain(gateways).chain(of_relays).collect()
+    }
+}
+
+impl Relay {
+    /// How clients are identified: as written, or by what only the relay can have written. The peer-address is the
+    /// client's own source address, so it comes last.
+    pub(super) fn ways(&self) -> &[u8] {
+        if self.identify.is_empty() {
+            return &[IDENTIFY_CLIENT_LINK_LAYER, IDENTIFY_PEER_ADDRESS];
+        }
+        &self.identify
+    }
 }
 
 impl Network {
@@ -161,7 +196,7 @@ impl Network {
 
     /// True when it sends RAs.
     pub(super) fn advertises(&self) -> bool {
-        self.subnets.iter().any(|subnet| subnet.ra_mode.is_some())
+        self.subnets.iter().any(|subnet| subnet.ra_mode.is_some()) || !self.retiring.is_empty()
     }
 
     /// The M flag: an advertised subnet gets its addresses from DHCPv6.
@@ -176,6 +211,14 @@ impl Network {
 
     fn advertised(&self, mode: Mode) -> bool {
         self.subnets.iter().any(|subnet| subnet.ra_mode == Some(mode))
+    }
+
+    /// True when an address of a subnet is given to nobody: RFC 5453 names interface identifiers of 64 bits; the
+    /// subnet-router anycast address exists in every subnet but the two-address ones of RFC 6164.
+    pub(super) fn is_reserved(address: Ipv6Addr, subnet: &Subnet) -> bool {
+        let length = subnet.cidr.prefix_len();
+        let anycast = length < 127 && address == subnet.cidr.addr();
+        anycast || length <= 64 && ip6::is_reserved_iid(address)
     }
 
     /// The subnet that an address lies in.

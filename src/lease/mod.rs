@@ -5,6 +5,7 @@
 //!
 //! [`load`] does it all for the octets of one file; [`file::write`] gives the octets that `load` reads without parsing.
 
+mod allocate;
 mod check;
 mod compile;
 mod derive;

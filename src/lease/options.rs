@@ -127,19 +127,11 @@ impl<'b> Iterator for Entries<'b> {
 
 /// The field of the lease source that an option comes from.
 #[must_use]
-pub const fn field(code: u16) -> &'static str {
+pub fn field(code: u16) -> &'static str {
     match code {
-        23 => "dns_nameservers",
-        24 => "dns_domains",
-        31 => "sntp_servers",
-        32 => "information_refresh_time",
-        39 => "hostname",
-        56 => "ntp_servers",
-        59 => "boot_file_url",
-        82 => "sol_max_rt",
-        83 => "inf_max_rt",
-        103 => "captive_portal",
-        _ => "options",
+        16 => "boot_files",
+        148 => "address_registration",
+        _ => super::source::field_of(code).unwrap_or("options"),
     }
 }
 

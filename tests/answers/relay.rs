@@ -296,7 +296,7 @@ fn rly_026_an_answer_through_relays_stays_below_the_smallest_mtu() {
     let inner = message(1, &[client_id(&Guest::new(1)), many].concat());
     let fits = ask(&mut world, &forward(0, LINK, CLIENT, &[link_layer()], &inner));
     assert!(fits.octets.len() <= 1280 + 14);
-    let long = option(18, &[7; 400]);
+    let long = option(18, &[7; 700]);
     let payload = forward(0, LINK, CLIENT, &[link_layer(), long], &inner);
     assert_eq!(refuse(&mut world, &payload), Reason::AnswerTooLong);
 }

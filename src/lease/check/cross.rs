@@ -92,8 +92,8 @@ enum Owner {
 /// each are those on a stack.
 fn prefixes(source: &Source, out: &mut Findings) {
     let delegated = source.ports.iter().flat_map(|(i, port)| {
-        let real = port.delegated_prefixes.iter().enumerate().filter(|(_, p)| p.prefix_len() > 0);
-        real.map(move |(j, prefix)| (*prefix, Owner::Port(i, j)))
+        let real = port.delegated_prefixes.iter().enumerate().filter(|(_, p)| p.prefix.prefix_len() > 0);
+        real.map(move |(j, delegated)| (delegated.prefix, Owner::Port(i, j)))
     });
     let mut all: Vec<(Ipv6Net, Owner)> = delegated.collect();
     if all.is_empty() {

@@ -4,7 +4,9 @@
 
 mod cross;
 mod network;
+mod pool;
 mod port;
+mod relay;
 mod size;
 
 use super::problem::Findings;
@@ -14,8 +16,10 @@ use super::source::Source;
 pub(super) fn check(source: &Source, out: &mut Findings) {
     for net in &source.networks {
         network::check(net, out);
+        pool::network(net, out);
         size::advertisement(net, out);
     }
     port::check(source, out);
     cross::check(source, out);
+    relay::check(source, out);
 }

@@ -1,25 +1,42 @@
 //! The rules of one network.
 
+use ipnet::Ipv6Net;
+
 use crate::lease::derive::special_range;
 use crate::lease::problem::{Field, Findings};
 use crate::lease::source::{Network, Router, Subnet};
-use crate::types::Lifetime;
+use crate::types::{Lifetime, ip6};
 use crate::wire::ndp::advertisement::prefix_length_code;
 
 pub(super) fn check(network: &Network, out: &mut Findings) {
     let at = |key: &'static str| Field::network(&network.name).key(key);
     if network.advertises() && network.router.is_none() {
+        let (what, field) = if network.subnets.iter().any(|subnet| subnet.ra_mode.is_some()) {
+            ("is missing though a subnet has an ipv6_ra_mode", "ipv6_ra_mode")
+        } else {
+            ("is missing though prefixes are retiring", "retiring_prefixes")
+        };
         out.error(
             at("router"),
-            "is missing though a subnet has an ipv6_ra_mode",
+            what,
             "",
-            "write router = { mac_address = \"…\" }, or take ipv6_ra_mode out where another router advertises",
+            format!("write router = {{ mac_address = \"…\" }}, or take {field} out where another router advertises"),
         );
     }
     subnets(network, out);
+    retiring(network, out);
     lifetimes(network, out);
     interval(network, out);
     routes(network, out);
+    if network.metadata_route && !network.own_addresses().contains(&ip6::METADATA) {
+        let remedy = "write metadata = true, or take it out";
+        out.warning(
+            at("metadata_route"),
+            "leads to an address that is not answered for",
+            ip6::METADATA,
+            remedy,
+        );
+    }
     if let Some(nat64) = network.nat64_prefix
         && prefix_length_code(nat64.prefix_len()).is_none()
     {
@@ -50,10 +67,55 @@ fn subnets(network: &Network, out: &mut Findings) {
             );
         }
         gateway(network, subnet, out);
+        flags(network, subnet, out);
         let earlier = network.subnets.iter().take(i);
         for other in earlier.filter(|o| o.cidr.contains(&subnet.cidr) || subnet.cidr.contains(&o.cidr)) {
             let what = format!("overlaps subnets[{}], {}", other.index, other.cidr);
             out.error(at("cidr"), what, subnet.cidr, "give each subnet of a network its own prefix");
+        }
+    }
+}
+
+/// What a PIO says of a subnet needs a PIO.
+fn flags(network: &Network, subnet: &Subnet, out: &mut Findings) {
+    let at = |key: &'static str| subnet_field(network, subnet).key(key);
+    for (key, set) in [
+        ("deprecated", subnet.deprecated && !subnet.is_assigned()),
+        ("dhcpv6_pd_preferred", subnet.pd_preferred),
+        ("router_address", subnet.router_address),
+    ] {
+        if set && subnet.ra_mode.is_none() {
+            let remedy = "write an ipv6_ra_mode, or take it out";
+            out.error(at(key), "is never told: the subnet has no ipv6_ra_mode", true, remedy);
+        }
+    }
+    if subnet.router_address && subnet.gateway.is_none() {
+        let remedy = "write gateway_ip: it is the address that is told (RFC 6275 §7.2)";
+        out.error(at("router_address"), "there is no address to tell", true, remedy);
+    }
+}
+
+/// A prefix is gone or it is not.
+fn retiring(network: &Network, out: &mut Findings) {
+    for (i, gone) in network.retiring.iter().enumerate() {
+        let at = || Field::network(&network.name).key("retiring_prefixes").index(gone.index);
+        if let Some(range) = special_range(gone.prefix) {
+            let remedy = "use a prefix of global or unique local unicast addresses";
+            out.error(at(), format!("overlaps the {range}"), gone.prefix, remedy);
+        }
+        let overlaps = |other: Ipv6Net| other.contains(&gone.prefix) || gone.prefix.contains(&other);
+        if let Some(subnet) = network.subnets.iter().find(|subnet| overlaps(subnet.cidr)) {
+            let what = format!("overlaps subnets[{}], {}", subnet.index, subnet.cidr);
+            out.error(
+                at(),
+                what,
+                gone.prefix,
+                "take one of them out, or write deprecated = true on the subnet",
+            );
+        }
+        if let Some(other) = network.retiring.iter().take(i).find(|other| overlaps(other.prefix)) {
+            let what = format!("overlaps retiring_prefixes[{}], {}", other.index, other.prefix);
+            out.error(at(), what, gone.prefix, "write each prefix once, as it was advertised");
         }
     }
 }

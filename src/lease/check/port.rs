@@ -2,9 +2,12 @@
 
 use std::net::Ipv6Addr;
 
+use ipnet::Ipv6Net;
+
 use super::size::Longest;
+use crate::lease::allocate::address_subnets;
 use crate::lease::problem::{Field, Findings};
-use crate::lease::source::{Mode, Network, Port, Source, Subnet, UNREAD_ADDRESS};
+use crate::lease::source::{Delegated, Mode, Network, Port, Source, Subnet, UNREAD_ADDRESS};
 use crate::types::{Duid, MacAddr, ip6};
 
 /// What is asked of a network once, not once for each of its ports.
@@ -15,16 +18,19 @@ struct Facts<'n> {
     assigns: bool,
     /// Clients have no reason to ask DHCPv6.
     silent: bool,
+    /// A subnet that tells hosts to ask for a prefix.
+    promised: Option<Ipv6Net>,
 }
 
 pub(super) fn check(source: &Source, out: &mut Findings) {
     let duid = source.duid.as_ref().map_or(0, |duid: &Duid| duid.as_bytes().len());
     let facts = |network| Facts {
         network,
-        own: own_addresses(network),
+        own: source.taken_addresses(network),
         longest: Longest::new(network, duid),
         assigns: network.subnets.iter().any(Subnet::is_assigned),
         silent: network.advertises() && !network.managed() && !network.other(),
+        promised: network.subnets.iter().find(|s| s.pd_preferred && s.ra_mode.is_some()).map(|s| s.cidr),
     };
     let facts: Vec<Facts<'_>> = source.networks.iter().map(facts).collect();
     for (index, port) in source.ports.iter() {
@@ -32,12 +38,6 @@ pub(super) fn check(source: &Source, out: &mut Findings) {
             one(index, &port, facts, out);
         }
     }
-}
-
-/// Addresses that no guest may have: ours, and the gateways of others.
-fn own_addresses(network: &Network) -> Vec<Ipv6Addr> {
-    let gateways = network.subnets.iter().filter_map(|subnet| subnet.gateway);
-    network.own_addresses().into_iter().chain(gateways).collect()
 }
 
 fn one(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findings) {
@@ -57,15 +57,10 @@ fn one(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findings) {
         }
         fixed_ip(*address, port.mac, facts, at, out);
     }
-    for (i, prefix) in port.delegated_prefixes.iter().enumerate().filter(|(_, p)| p.prefix_len() > 64) {
-        out.warning(
-            Field::port(index).key("delegated_prefixes").index(i),
-            "is too long for SLAAC behind the guest",
-            prefix,
-            "delegate 64 bits or fewer (RFC 9663 §8)",
-        );
+    for (i, delegated) in port.delegated_prefixes.iter().enumerate() {
+        prefix(*delegated, || Field::port(index).key("delegated_prefixes").index(i), out);
     }
-    if facts.silent && !port.delegated_prefixes.is_empty() {
+    if facts.silent && facts.promised.is_none() && !port.delegated_prefixes.is_empty() {
         out.warning(
             Field::port(index).key("delegated_prefixes"),
             format!("may not be asked for: network {} sets neither M nor O in its RAs", network.name),
@@ -74,14 +69,33 @@ fn one(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findings) {
         );
     }
     assignment(index, port, facts, out);
+    super::pool::port(index, port, network, out);
+    delegation(index, port, facts, out);
     facts.longest.check(index, port, out);
+}
+
+fn prefix(delegated: Delegated, at: impl Fn() -> Field, out: &mut Findings) {
+    let Delegated { prefix, exclude } = delegated;
+    if prefix.prefix_len() > 64 {
+        let remedy = "delegate 64 bits or fewer (RFC 9663 §8)";
+        out.warning(at(), "is too long for SLAAC behind the guest", prefix, remedy);
+    }
+    if let Some(part) = exclude
+        && prefix.prefix_len() > 0
+        && (!prefix.contains(&part) || part == prefix)
+    {
+        let remedy = format!("exclude a prefix of {prefix} that is longer (RFC 6603 §4.2)");
+        out.error(at(), "excludes what is no part of it", part, remedy);
+    }
 }
 
 /// A client that is sent to DHCPv6 for its address must get one.
 fn assignment(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findings) {
     let assigned =
         |a: &Ipv6Addr| *a == UNREAD_ADDRESS || facts.network.subnet_of(*a).is_none_or(Subnet::is_assigned);
-    if facts.assigns && !facts.network.unread_subnets && !port.fixed_ips.iter().any(assigned) {
+    let allocated = || address_subnets(facts.network, port).next().is_some();
+    if facts.assigns && !facts.network.unread_subnets && !port.fixed_ips.iter().any(assigned) && !allocated()
+    {
         let stateful = facts.network.subnets.iter().find(|subnet| subnet.is_assigned());
         let example = stateful.map_or_else(String::new, |subnet| format!(" of {}", subnet.cidr));
         out.error(
@@ -94,6 +108,18 @@ fn assignment(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findin
             format!("write an address{example}"),
         );
     }
+}
+
+/// PD-025: a prefix with the P flag promises that every host on the link can get a prefix of its own (RFC 9762 §5).
+fn delegation(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findings) {
+    let has = !port.delegated_prefixes.is_empty() || port.delegate.is_some_and(|d| d.count > 0);
+    let Some(subnet) = facts.promised.filter(|_| !has) else { return };
+    out.error(
+        Field::port(index).key("delegated_prefixes"),
+        format!("is missing though {subnet} of network {} tells hosts to ask for one", facts.network.name),
+        "",
+        "write delegated_prefixes or delegate, or take dhcpv6_pd_preferred out (RFC 9762 §5)",
+    );
 }
 
 fn fixed_ip(
@@ -115,7 +141,7 @@ fn fixed_ip(
         }
         return;
     };
-    if is_reserved(address, subnet) {
+    if Network::is_reserved(address, subnet) {
         let remedy = "write another address of the subnet";
         out.error(at(), "is reserved (RFC 5453, RFC 4291 §2.6.1)", address, remedy);
     }
@@ -131,12 +157,4 @@ fn fixed_ip(
             out.error(at(), what, address, format!("write {made} or leave it out"));
         }
     }
-}
-
-/// RFC 5453 names interface identifiers of 64 bits; the subnet-router anycast address exists in every subnet but the
-/// two-address ones of RFC 6164.
-fn is_reserved(address: Ipv6Addr, subnet: &Subnet) -> bool {
-    let length = subnet.cidr.prefix_len();
-    let anycast = length < 127 && address == subnet.cidr.addr();
-    anycast || length <= 64 && ip6::is_reserved_iid(address)
 }

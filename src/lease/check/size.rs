@@ -1,15 +1,13 @@
 //! What must fit one packet: a DHCPv6 message has no second part, and an RA is not fragmented (RFC 4861 §6.2.3).
 
-use crate::lease::compile;
-use crate::lease::options::entries;
+use crate::lease::compile::{self, TooLong};
+use crate::lease::options::{Entry, entries};
 use crate::lease::problem::{Field, Findings};
 use crate::lease::source::{Network, Options, Port, Subnet};
 use crate::types::limits::DUID_LENGTH;
 
 /// Octets of the headers of IPv6 and UDP and of the DHCPv6 message.
 const HEADERS: usize = 40 + 8 + 4;
-/// Octets of the IPv6 header alone.
-const IPV6_HEADER: usize = 40;
 /// Octets of an option's code and length.
 const OPTION: usize = 4;
 /// Octets of an IA_NA or IA_PD with its IAID, T1 and T2 (RFC 9915 §21.4, §21.21).
@@ -18,24 +16,23 @@ const IA: usize = OPTION + 12;
 const ADDRESS: usize = OPTION + 24;
 /// Octets of a prefix with its lifetimes and length (RFC 9915 §21.22).
 const PREFIX: usize = OPTION + 25;
+/// Octets of what is excluded from a prefix, at most (RFC 6603 §4.2).
+const EXCLUDE: usize = OPTION + 17;
 /// Octets of Preference and Rapid Commit (RFC 9915 §21.8, §21.14).
 const PREFERENCE_AND_RAPID_COMMIT: usize = OPTION + 1 + OPTION;
 /// Octets of a Client FQDN's code, length and flags (RFC 4704 §4.1).
 const FQDN: usize = OPTION + 1;
 
-/// Says so when the RA of a network does not fit its link.
+/// Says so when an option of the RA does not fit the link alone; several that do not fit together are several RAs.
 pub(super) fn advertisement(network: &Network, out: &mut Findings) {
     let most = network.largest_answer();
-    let length = match compile::advertisement(network) {
-        Ok(ra) if ra.is_empty() || IPV6_HEADER + ra.len() <= most => return,
-        Ok(ra) => (IPV6_HEADER + ra.len()).to_string(),
-        Err(_) => "more than 2040 in one option".to_owned(),
-    };
+    let Err(TooLong { field, octets }) = compile::advertisements(network) else { return };
+    let length = octets.map_or_else(|| "more than 2040 in one option".to_owned(), |o| o.to_string());
     out.error(
-        Field::network(&network.name),
-        format!("the Router Advertisement does not fit {most} octets"),
+        Field::network(&network.name).key(field),
+        format!("a Router Advertisement with nothing else does not fit {most} octets"),
         format!("{length} octets"),
-        "take out subnets, routes, DNS servers or domains, or raise mtu",
+        "shorten it, or raise mtu",
     );
 }
 
@@ -66,7 +63,10 @@ impl<'n> Longest<'n> {
         };
         let prefixes = match port.delegated_prefixes.len() {
             0 => 0,
-            count => IA + count * PREFIX,
+            count => {
+                let excludes = port.delegated_prefixes.iter().filter(|p| p.exclude.is_some()).count();
+                IA + count * PREFIX + excludes * EXCLUDE
+            }
         };
         let name = if port.hostname.is_empty() { 0 } else { FQDN + port.hostname.len() };
         let options = match port.options {
@@ -86,8 +86,16 @@ impl<'n> Longest<'n> {
     }
 }
 
-/// Octets of a block's options in a message; `None` when one is longer than an option can be.
+/// Octets of a block's options in a message that has as many of them as one can; `None` when one is longer than an
+/// option can be.
 fn on_the_wire(network: &Network, own: Option<&Options>) -> Option<usize> {
     let block = compile::block(network, own).ok()?;
-    Some(entries(&block).map(|entry| entry.wire.len()).sum())
+    let all: Vec<Entry<'_>> = entries(&block).collect();
+    let longest = |same: &[Entry<'_>]| {
+        let of = |conditional: bool| {
+            same.iter().filter(move |e| e.condition.is_some() == conditional).map(|e| e.wire.len())
+        };
+        of(true).max().unwrap_or(0).max(of(false).sum())
+    };
+    Some(all.chunk_by(|a, b| a.code == b.code).map(longest).sum())
 }

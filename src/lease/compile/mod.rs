@@ -6,17 +6,19 @@
 mod advertisement;
 mod blobs;
 mod options;
+mod relay;
 
-pub(super) use advertisement::advertisement;
+pub(super) use advertisement::{TooLong, advertisements};
 use blobs::Blobs;
 pub(super) use options::block;
+pub(super) use relay::links;
 
 use super::record::{
-    BlobRef, IndexSlot, NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT, NO_DEVICE,
-    NetworkRecord, PortRecord, PrefixRecord, SUBNET_SLAAC, SUBNET_STATEFUL, SUBNET_STATELESS, ServerRecord,
-    Span, SubnetRecord,
+    BlobRef, IndexSlot, NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT,
+    NETWORK_REGISTRATION, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord, SUBNET_DEPRECATED,
+    SUBNET_SLAAC, SUBNET_STATEFUL, SUBNET_STATELESS, ServerRecord, Span, SubnetRecord,
 };
-use super::source::{Mode, Network, Port, Source, Subnet};
+use super::source::{Delegated, Mode, Network, Port, Source, Subnet};
 use super::table::{LeaseTable, Sections, hash_key};
 use crate::types::MacAddr;
 
@@ -44,7 +46,11 @@ pub(super) fn compile(source: &Source) -> Result<LeaseTable, TooLarge> {
     }
     // Most ports have a name and metadata that no other has.
     table.blobs.reserve(source.ports.len().saturating_mul(2));
-    let devices = table.devices(source)?;
+    let (devices, of_relay) = table.devices(source)?;
+    table.links(source)?;
+    if let Some(relay) = &source.relay {
+        table.relay(relay, &of_relay)?;
+    }
     table.out.ports.reserve_exact(source.ports.len());
     for (number, port) in source.ports.iter() {
         table.port(source, &port, devices.get(number).copied().unwrap_or(NO_DEVICE))?;
@@ -63,7 +69,14 @@ struct Builder {
 
 impl Builder {
     fn network(&mut self, network: &Network, delegates: bool) -> Result<(), TooLarge> {
-        let ra = advertisement(network).map_err(|_| TooLarge)?;
+        // The check has made the same messages and found that they fit.
+        let messages = advertisements(network).map_err(|_| TooLarge)?;
+        let (ra, more) = messages.split_first().map_or((&[][..], &[][..]), |(ra, more)| (&**ra, more));
+        let mut further = Vec::new();
+        for message in more {
+            further.extend_from_slice(&u16::try_from(message.len()).map_err(|_| TooLarge)?.to_be_bytes());
+            further.extend_from_slice(message);
+        }
         let (renew, rebind) = network.timers();
         let (advertise_min, advertise_max) = network.advertise_interval();
         let own: Vec<[u8; 16]> = network.own_addresses().iter().map(std::net::Ipv6Addr::octets).collect();
@@ -72,10 +85,11 @@ impl Builder {
         let flags = bit(network.advertises(), NETWORK_ADVERTISES)
             | bit(dhcp, NETWORK_DHCP)
             | bit(network.rapid_commit.unwrap_or(true), NETWORK_RAPID_COMMIT)
-            | bit(network.router.is_some(), NETWORK_IS_ROUTER);
+            | bit(network.router.is_some(), NETWORK_IS_ROUTER)
+            | bit(network.address_registration, NETWORK_REGISTRATION);
         let record = NetworkRecord {
             name: self.blobs.store(network.name.as_bytes())?,
-            ra: self.blobs.store(&ra)?,
+            ra: self.blobs.store(ra)?,
             options: self.blobs.store(&block(network, None)?)?,
             own_addresses: append(&mut self.out.addresses, own)?,
             subnets: append(&mut self.out.subnets, network.subnets.iter().map(subnet))?,
@@ -92,30 +106,35 @@ impl Builder {
             rebind_time: rebind.0.into(),
             advertise_min: advertise_min.into(),
             advertise_max: advertise_max.into(),
-            ra_more: BlobRef::default(),
+            ra_more: self.blobs.store(&further)?,
         };
         self.out.networks.push(record);
         Ok(())
     }
 
-    /// Makes the device section and gives the number of each port's device.
-    fn devices(&mut self, source: &Source) -> Result<Vec<u32>, TooLarge> {
-        let pinned = source.ports.iter().filter_map(|(number, port)| Some((port.device?, number)));
-        let mut names: Vec<(&str, usize)> = pinned.collect();
+    /// Makes the device section and gives the number of each port's device, and those of the relays' devices.
+    fn devices(&mut self, source: &Source) -> Result<(Vec<u32>, Vec<u32>), TooLarge> {
+        let pinned = source.ports.iter().filter_map(|(number, port)| Some((port.device?, Some(number))));
+        let of_relay = source.relay.iter().flat_map(|relay| &relay.devices);
+        let mut names: Vec<(&str, Option<usize>)> =
+            pinned.chain(of_relay.map(|name| (name.as_str(), None))).collect();
         names.sort_unstable();
-        let mut devices = vec![NO_DEVICE; source.ports.len()];
+        let (mut devices, mut of_relay) = (vec![NO_DEVICE; source.ports.len()], Vec::new());
         for (device, same) in names.chunk_by(|a, b| a.0 == b.0).enumerate() {
             let device = u32::try_from(device).map_err(|_| TooLarge)?;
-            for (name, number) in same {
-                if self.out.devices.len() <= device as usize {
-                    self.out.devices.push(self.blobs.store_new(name.as_bytes())?);
-                }
-                if let Some(slot) = devices.get_mut(*number) {
+            let Some((name, first)) = same.first() else { continue };
+            self.out.devices.push(self.blobs.store_new(name.as_bytes())?);
+            // None stands before every number.
+            if first.is_none() {
+                of_relay.push(device);
+            }
+            for number in same.iter().filter_map(|(_, number)| *number) {
+                if let Some(slot) = devices.get_mut(number) {
                     *slot = device;
                 }
             }
         }
-        Ok(devices)
+        Ok((devices, of_relay))
     }
 
     fn port(&mut self, source: &Source, port: &Port<'_>, device: u32) -> Result<(), TooLarge> {
@@ -136,20 +155,22 @@ impl Builder {
             network: number.into(),
             device: device.into(),
             addresses: append(&mut self.out.addresses, assigned.map(std::net::Ipv6Addr::octets))?,
-            prefixes: append(
-                &mut self.out.prefixes,
-                prefixes.map(|p| PrefixRecord {
-                    prefix: p.addr().octets(),
-                    length: p.prefix_len(),
-                    ..PrefixRecord::default()
-                }),
-            )?,
+            prefixes: append(&mut self.out.prefixes, prefixes.map(prefix))?,
             options,
             hostname: self.blobs.store(port.hostname)?,
             metadata: self.blobs.store(port.metadata.as_bytes())?,
         };
         self.out.ports.push(record);
         Ok(())
+    }
+}
+
+fn prefix(delegated: &Delegated) -> PrefixRecord {
+    PrefixRecord {
+        prefix: delegated.prefix.addr().octets(),
+        length: delegated.prefix.prefix_len(),
+        exclude: delegated.exclude.map_or([0; 16], |part| part.addr().octets()),
+        exclude_length: delegated.exclude.map_or(0, |part| part.prefix_len()),
     }
 }
 
@@ -161,7 +182,7 @@ fn subnet(subnet: &Subnet) -> SubnetRecord {
     SubnetRecord {
         prefix: subnet.cidr.addr().octets(),
         length: subnet.cidr.prefix_len(),
-        flags: autonomous | stateless | assigned,
+        flags: autonomous | stateless | assigned | if subnet.deprecated { SUBNET_DEPRECATED } else { 0 },
     }
 }
 

@@ -58,7 +58,7 @@ impl Refusal {
         Self::new(format!("is {}, not {wanted}", node.kind()), format!("write {wanted}"))
     }
 
-    fn report(self, node: &Node<'_>, at: usize, path: &Path<'_>, out: &mut Findings) {
+    pub(super) fn report(self, node: &Node<'_>, at: usize, path: &Path<'_>, out: &mut Findings) {
         out.error(path.field(), self.what, node.shown(), self.remedy);
         if let Some(last) = out.0.last_mut() {
             last.at = Some(at);
@@ -72,6 +72,8 @@ pub(super) struct Fields<'n, 's, 'p> {
     at: usize,
     entries: &'n [Entry<'s>],
     path: &'p Path<'p>,
+    /// Place among the known fields of the last one that is there.
+    last: Option<usize>,
 }
 
 impl<'n, 's, 'p> Fields<'n, 's, 'p> {
@@ -87,16 +89,26 @@ impl<'n, 's, 'p> Fields<'n, 's, 'p> {
             Refusal::kind(node, "a table").report(node, at, path, out);
             return None;
         };
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_ref())) {
-            let refusal = Refusal::new("unknown field", unknown_remedy(&entry.key, known));
-            refusal.report(&entry.node, entry.at, &path.key(&entry.key), out);
+        let mut last = None;
+        for entry in entries {
+            let place = known.iter().position(|name| entry.key == *name);
+            last = last.max(place);
+            if place.is_none() {
+                let refusal = Refusal::new("unknown field", unknown_remedy(&entry.key, known));
+                refusal.report(&entry.node, entry.at, &path.key(&entry.key), out);
+            }
         }
-        Some(Self { at, entries, path })
+        Some(Self { at, entries, path, last })
     }
 
     /// The entry of a field, if it is there.
     pub(super) fn entry(&self, name: &str) -> Option<&'n Entry<'s>> {
         self.entries.iter().find(|entry| entry.key == name)
+    }
+
+    /// True when a field is there that stands behind the first `count` of the known ones.
+    pub(super) fn has_behind(&self, count: usize) -> bool {
+        self.last.is_some_and(|last| last >= count)
     }
 
     /// Takes a field.

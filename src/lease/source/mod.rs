@@ -3,14 +3,17 @@
 //! Built for a million ports: the text is cut into its ports, each is parsed alone into a small tree that is dropped
 //! at once, several at a time.
 
+mod boot;
 mod document;
 mod fields;
 mod json;
 mod model;
 mod network;
 mod node;
+mod options;
 mod port;
 mod ports;
+mod relay;
 mod toml;
 mod values;
 
@@ -19,12 +22,14 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub(super) use boot::{Boot, BootFile};
 pub(super) use document::Document;
 #[cfg(test)]
 pub(super) use model::Interval;
-pub(super) use model::{Mode, Network, Options, Router, Source, Subnet};
-
-pub(super) use ports::{Port, Ports, UNREAD_ADDRESS};
+pub(super) use model::{Mode, Network, Relay, Router, Source, Subnet};
+pub(super) use options::{Options, field_of, strings};
+pub(super) use ports::{Delegated, Port, Ports, UNREAD_ADDRESS};
+pub(super) use relay::WAYS;
 
 use super::problem::{Field, Finding, Findings, Problem, Severity};
 use fields::Path;

@@ -5,8 +5,9 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
+use super::options::Options;
 use super::ports::Ports;
-use crate::types::{DomainName, Duid, Lifetime, MacAddr};
+use crate::types::{Duid, Lifetime, MacAddr};
 use crate::wire::ndp::advertisement::Preference;
 
 /// The whole source.
@@ -16,6 +17,8 @@ pub(crate) struct Source {
     pub(crate) duid: Option<Duid>,
     /// In the order of their names.
     pub(crate) networks: Vec<Network>,
+    /// Which relays are trusted; none without.
+    pub(crate) relay: Option<Relay>,
     /// In the order of the file, one for each entry, readable or not.
     pub(crate) ports: Ports,
 }
@@ -65,12 +68,20 @@ pub(crate) struct Network {
     /// A subnet could not be read: what lies outside the others may lie in that one.
     pub(crate) unread_subnets: bool,
     pub(crate) options: Options,
-    pub(crate) sntp_servers: Vec<Ipv6Addr>,
     pub(crate) information_refresh_time: Option<u32>,
     pub(crate) sol_max_rt: Option<u32>,
     pub(crate) inf_max_rt: Option<u32>,
     pub(crate) routes: Vec<Route>,
     pub(crate) nat64_prefix: Option<Ipv6Net>,
+    /// A route to the metadata address is advertised.
+    pub(crate) metadata_route: bool,
+    /// Prefixes that are gone and whose addresses hosts shall give up.
+    pub(crate) retiring: Vec<Retiring>,
+    /// Relays may mean it by a link-address; default: when relays are trusted.
+    pub(crate) relayed: Option<bool>,
+    pub(crate) link_addresses: Vec<Ipv6Addr>,
+    pub(crate) address_registration: bool,
+    pub(crate) prefix_pools: Vec<PrefixPool>,
     pub(crate) rapid_commit: Option<bool>,
     pub(crate) preference: Option<u8>,
 }
@@ -96,7 +107,7 @@ pub(crate) struct Interval {
 }
 
 /// One subnet of a network.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Subnet {
     /// Where it stands in the list of the source, for problems.
     pub(crate) index: usize,
@@ -104,6 +115,14 @@ pub(crate) struct Subnet {
     pub(crate) ra_mode: Option<Mode>,
     pub(crate) address_mode: Option<Mode>,
     pub(crate) gateway: Option<Ipv6Addr>,
+    /// Hosts start no new connections from it.
+    pub(crate) deprecated: bool,
+    /// P flag (RFC 9762).
+    pub(crate) pd_preferred: bool,
+    /// R flag (RFC 6275 §7.2): the gateway's whole address is told.
+    pub(crate) router_address: bool,
+    /// Ranges out of which ports get their addresses; empty when each has its own in the source.
+    pub(crate) pools: Vec<AddressPool>,
 }
 
 impl Subnet {
@@ -118,6 +137,56 @@ impl Subnet {
     }
 }
 
+/// First and last address of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AddressPool {
+    /// Where it stands in the list of the source, for problems.
+    pub(crate) index: usize,
+    pub(crate) start: Ipv6Addr,
+    pub(crate) end: Ipv6Addr,
+}
+
+/// A prefix out of which ports get prefixes of one length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PrefixPool {
+    /// Where it stands in the list of the source, for problems.
+    pub(crate) index: usize,
+    pub(crate) pool: Ipv6Net,
+    pub(crate) length: u8,
+}
+
+/// A prefix that is gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retiring {
+    /// Where it stands in the list of the source, for problems.
+    pub(crate) index: usize,
+    pub(crate) prefix: Ipv6Net,
+    /// As it was advertised.
+    pub(crate) mode: Mode,
+}
+
+/// Which relays are trusted, and how they tell who the client is.
+#[derive(Debug, Default)]
+pub(crate) struct Relay {
+    pub(crate) devices: Vec<String>,
+    /// Empty for any.
+    pub(crate) addresses: Vec<Ipv6Addr>,
+    pub(crate) server_addresses: Vec<Ipv6Addr>,
+    pub(crate) server_mac: Option<MacAddr>,
+    /// `IDENTIFY_*` codes; empty for the default.
+    pub(crate) identify: Vec<u8>,
+    pub(crate) remote_id: Option<RemoteId>,
+    pub(crate) interface_ids: Vec<(Vec<u8>, MacAddr)>,
+}
+
+/// Where the MAC lies in a Remote-ID.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RemoteId {
+    pub(crate) enterprise: u32,
+    pub(crate) offset: u16,
+    pub(crate) text: bool,
+}
+
 /// One route for RFC 4191.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
@@ -126,14 +195,4 @@ pub(crate) struct Route {
     pub(crate) destination: Ipv6Net,
     pub(crate) preference: Preference,
     pub(crate) lifetime: Option<Lifetime>,
-}
-
-/// What a network gives to all of its ports, and what a port may have in its place.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Options {
-    pub(crate) dns_nameservers: Option<Vec<Ipv6Addr>>,
-    pub(crate) dns_domains: Option<Vec<DomainName>>,
-    pub(crate) ntp_servers: Option<Vec<Ipv6Addr>>,
-    pub(crate) boot_file_url: Option<String>,
-    pub(crate) captive_portal: Option<String>,
 }

@@ -1,18 +1,21 @@
 //! Reads `[server]`, `[networks]` and what is inside them.
 
 use super::fields::{Fields, Path, Refusal};
-use super::model::{Interval, Network, Options, Route, Router, Source, Subnet};
+use super::model::{
+    AddressPool, Interval, Mode, Network, PrefixPool, Retiring, Route, Router, Source, Subnet,
+};
 use super::node::{Entry, Node, Value};
-use super::values;
+use super::options::{self, OPTION_FIELDS};
+use super::{relay, values};
 use crate::lease::derive;
 use crate::lease::problem::Findings;
 use crate::types::limits::{MAX_SERVICE_ADDRESSES, MAX_SUBNETS, MIN_MTU};
 use crate::types::{Duid, ip6};
 
 /// Fields of the whole file.
-const TOP: &[&str] = &["version", "server", "networks", "ports"];
+const TOP: &[&str] = &["version", "server", "relay", "networks", "ports"];
 const SERVER: &[&str] = &["cloud", "duid"];
-const NETWORK: &[&str] = &[
+const OWN: [&str; 25] = [
     "id",
     "vlan",
     "mtu",
@@ -23,25 +26,37 @@ const NETWORK: &[&str] = &[
     "renew_time",
     "rebind_time",
     "metadata",
+    "metadata_route",
     "service_addresses",
     "subnets",
-    "dns_nameservers",
-    "dns_domains",
-    "ntp_servers",
-    "sntp_servers",
+    "retiring_prefixes",
+    "prefix_pools",
     "information_refresh_time",
     "sol_max_rt",
     "inf_max_rt",
-    "boot_file_url",
-    "captive_portal",
     "routes",
     "nat64_prefix",
     "rapid_commit",
     "preference",
+    "address_registration",
+    "relayed",
+    "link_addresses",
 ];
+const NETWORK: [&str; OWN.len() + OPTION_FIELDS] = options::known(&OWN);
 const ROUTER: &[&str] =
     &["mac_address", "link_local", "lifetime", "hop_limit", "preference", "reachable_time", "retrans_timer"];
-const SUBNET: &[&str] = &["id", "name", "cidr", "gateway_ip", "ipv6_ra_mode", "ipv6_address_mode"];
+const SUBNET: &[&str] = &[
+    "id",
+    "name",
+    "cidr",
+    "gateway_ip",
+    "ipv6_ra_mode",
+    "ipv6_address_mode",
+    "allocation_pools",
+    "deprecated",
+    "dhcpv6_pd_preferred",
+    "router_address",
+];
 const ROUTE: &[&str] = &["destination", "preference", "lifetime"];
 
 /// The only version of the schema.
@@ -49,6 +64,12 @@ const VERSION: u32 = 1;
 
 /// Largest payload of one IPv6 packet on any link, in octets (the MTU option has more bits than any link has use for).
 const MAX_MTU: u32 = 65535;
+
+/// Pools of one network or subnet: more make a pool that is too small no easier to read.
+const MAX_POOLS: usize = 64;
+
+/// Link-addresses of one network beside its subnets.
+const MAX_LINK_ADDRESSES: usize = 256;
 
 /// Longest Router Lifetime, in seconds (RFC 4861 §6.2.1).
 const MAX_ROUTER_LIFETIME: u32 = 9000;
@@ -69,6 +90,7 @@ pub(super) fn read<'n, 's>(
         _ => Err(Refusal::kind(node, "an integer")),
     });
     source.duid = server(&top, out);
+    source.relay = top.entry("relay").and_then(|entry| relay::read(entry, out));
     if let Some(entry) = top.entry("networks") {
         networks(entry, source, out);
     }
@@ -113,7 +135,7 @@ fn networks(entry: &Entry<'_>, source: &mut Source, out: &mut Findings) {
 }
 
 fn network(name: &str, node: &Node<'_>, at: usize, path: &Path<'_>, out: &mut Findings) -> Option<Network> {
-    let fields = Fields::open(node, at, path, NETWORK, out)?;
+    let fields = Fields::open(node, at, path, &NETWORK, out)?;
     let _ = fields.take("id", out, values::free_text);
     let mut network = Network { name: name.to_owned(), ..Network::default() };
     let vlan = fields.take("vlan", out, values::integer(1..=4094));
@@ -126,30 +148,60 @@ fn network(name: &str, node: &Node<'_>, at: usize, path: &Path<'_>, out: &mut Fi
     network.renew = fields.take("renew_time", out, values::lifetime);
     network.rebind = fields.take("rebind_time", out, values::lifetime);
     network.service_addresses = service_addresses(&fields, path, out);
-    let subnets =
-        fields.tables("subnets", out, |node, path, out| Some(subnet(node, path, out))).unwrap_or_default();
-    network.unread_subnets = subnets.iter().any(Option::is_none);
-    limit(subnets.len(), MAX_SUBNETS, "subnets", path, out);
-    let numbered = subnets.into_iter().enumerate();
-    network.subnets = numbered.filter_map(|(index, s)| Some(Subnet { index, ..s? })).collect();
-    network.options = options(&fields, out);
-    network.sntp_servers = fields.list("sntp_servers", out, values::server_address).unwrap_or_default();
+    let mut count = 0;
+    network.subnets = numbered(
+        &fields,
+        "subnets",
+        out,
+        |node, path, out| {
+            count += 1;
+            subnet(node, path, out)
+        },
+        |i, s| s.index = i,
+    );
+    network.unread_subnets = network.subnets.len() < count;
+    limit(count, MAX_SUBNETS, "subnets", path, out);
+    network.options = options::read(&fields, path, out);
     network.information_refresh_time =
         fields.take("information_refresh_time", out, values::integer(600..=u32::MAX)); // RFC 9915 §21.23
     network.sol_max_rt = fields.take("sol_max_rt", out, values::integer(60..=86400)); // RFC 9915 §21.24
     network.inf_max_rt = fields.take("inf_max_rt", out, values::integer(60..=86400)); // RFC 9915 §21.25
-    let routes =
-        fields.tables("routes", out, |node, path, out| Some(route(node, path, out))).unwrap_or_default();
-    let numbered = routes.into_iter().enumerate();
-    network.routes = numbered.filter_map(|(index, r)| Some(Route { index, ..r? })).collect();
+    network.routes = numbered(&fields, "routes", out, route, |i, r| r.index = i);
     network.nat64_prefix = fields.take("nat64_prefix", out, values::prefix);
     network.rapid_commit = fields.take("rapid_commit", out, values::boolean);
     let preference = fields.take("preference", out, values::integer(0..=255));
     network.preference = preference.and_then(|p| u8::try_from(p).ok());
+    network.metadata_route = fields.take("metadata_route", out, values::boolean).unwrap_or(false);
+    network.address_registration = fields.take("address_registration", out, values::boolean).unwrap_or(false);
+    network.relayed = fields.take("relayed", out, values::boolean);
+    network.link_addresses = fields.list("link_addresses", out, values::address).unwrap_or_default();
+    network.retiring = numbered(&fields, "retiring_prefixes", out, retiring, |i, r| r.index = i);
+    network.prefix_pools = numbered(&fields, "prefix_pools", out, prefix_pool, |i, p| p.index = i);
+    limit(network.retiring.len(), MAX_SUBNETS, "retiring_prefixes", path, out);
+    limit(network.prefix_pools.len(), MAX_POOLS, "prefix_pools", path, out);
+    limit(network.link_addresses.len(), MAX_LINK_ADDRESSES, "link_addresses", path, out);
     Some(network)
 }
 
-fn limit(count: usize, most: usize, name: &'static str, path: &Path<'_>, out: &mut Findings) {
+/// A list of tables whose entries keep the numbers that they have in the source.
+fn numbered<'s, T>(
+    fields: &Fields<'_, 's, '_>,
+    name: &'static str,
+    out: &mut Findings,
+    mut read: impl FnMut(&Node<'s>, &Path<'_>, &mut Findings) -> Option<T>,
+    set: impl Fn(usize, &mut T),
+) -> Vec<T> {
+    let all = fields.tables(name, out, |node, path, out| Some(read(node, path, out))).unwrap_or_default();
+    let entries = all.into_iter().enumerate().filter_map(|(i, entry)| Some((i, entry?)));
+    entries
+        .map(|(i, mut entry)| {
+            set(i, &mut entry);
+            entry
+        })
+        .collect()
+}
+
+pub(super) fn limit(count: usize, most: usize, name: &'static str, path: &Path<'_>, out: &mut Findings) {
     if count > most {
         let remedy = format!("keep at most {most}");
         out.error(path.key(name).field(), "too many entries", count, remedy);
@@ -207,7 +259,50 @@ fn subnet(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Subnet
     let ra_mode = fields.take("ipv6_ra_mode", out, values::mode);
     let address_mode = fields.take("ipv6_address_mode", out, values::mode);
     let gateway = fields.take("gateway_ip", out, values::address);
-    Some(Subnet { index: 0, cidr: cidr?, ra_mode, address_mode, gateway })
+    let mut flag = |name| fields.take(name, out, values::boolean).unwrap_or(false);
+    let (deprecated, pd_preferred) = (flag("deprecated"), flag("dhcpv6_pd_preferred"));
+    let router_address = flag("router_address");
+    let pools = numbered(&fields, "allocation_pools", out, address_pool, |i, p| p.index = i);
+    limit(pools.len(), MAX_POOLS, "allocation_pools", path, out);
+    Some(Subnet {
+        index: 0,
+        cidr: cidr?,
+        ra_mode,
+        address_mode,
+        gateway,
+        deprecated,
+        pd_preferred,
+        router_address,
+        pools,
+    })
+}
+
+fn address_pool(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<AddressPool> {
+    let fields = Fields::open(node, node.at, path, &["start", "end"], out)?;
+    let start = fields.require("start", "write the first address of the range", out, values::address);
+    let end = fields.require("end", "write the last address of the range", out, values::address);
+    Some(AddressPool { index: 0, start: start?, end: end? })
+}
+
+fn prefix_pool(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<PrefixPool> {
+    let fields = Fields::open(node, node.at, path, &["pool", "length"], out)?;
+    let remedy = "write the prefix that is divided among the ports, as 2001:db8::/40";
+    let pool = fields.require("pool", remedy, out, values::delegated_prefix);
+    let remedy = "write the length of the prefixes that ports get, as 60";
+    let length = fields.require("length", remedy, out, values::integer(1..=128));
+    Some(PrefixPool { index: 0, pool: pool?, length: u8::try_from(length?).ok()? })
+}
+
+/// A prefix, or a table of the prefix and the mode in which it was advertised.
+fn retiring(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Retiring> {
+    let slaac = |prefix| Retiring { index: 0, prefix, mode: Mode::Slaac };
+    if let Value::Table(_) = node.value {
+        let fields = Fields::open(node, node.at, path, &["prefix", "ipv6_ra_mode"], out)?;
+        let prefix = fields.require("prefix", "write the prefix that is gone", out, values::prefix);
+        let mode = fields.take("ipv6_ra_mode", out, values::mode).unwrap_or(Mode::Slaac);
+        return Some(Retiring { mode, ..slaac(prefix?) });
+    }
+    values::prefix(node).map(slaac).map_err(|refusal| refusal.report(node, node.at, path, out)).ok()
 }
 
 fn route(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Route> {
@@ -216,15 +311,4 @@ fn route(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Route> 
     let preference = fields.take("preference", out, values::preference).unwrap_or_default();
     let lifetime = fields.take("lifetime", out, values::lifetime);
     Some(Route { index: 0, destination: destination?, preference, lifetime })
-}
-
-/// The options that both networks and ports may have.
-pub(super) fn options(fields: &Fields<'_, '_, '_>, out: &mut Findings) -> Options {
-    Options {
-        dns_nameservers: fields.list("dns_nameservers", out, values::server_address),
-        dns_domains: fields.list("dns_domains", out, values::name),
-        ntp_servers: fields.list("ntp_servers", out, values::server_address),
-        boot_file_url: fields.take("boot_file_url", out, values::uri),
-        captive_portal: fields.take("captive_portal", out, values::uri),
-    }
 }

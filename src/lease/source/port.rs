@@ -4,35 +4,31 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::Ipv6Addr;
 
-use ipnet::Ipv6Net;
-
 use super::fields::{Fields, Path, Refusal};
-use super::model::Options;
-use super::network::options;
 use super::node::{Node, Value};
-use super::ports::{Port, Shard, UNREAD_ADDRESS};
+use super::options::{self, OPTION_FIELDS, Options};
+use super::ports::{Delegate, Delegated, Port, Shard, UNREAD_ADDRESS};
 use super::values;
 use crate::lease::problem::Findings;
 use crate::types::limits::{MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES};
 
-const PORT: &[&str] = &[
-    "id",
-    "name",
+/// The fields that most ports have come first: they are looked for in this order.
+const OWN: [&str; 13] = [
     "mac_address",
     "network",
     "device",
     "fixed_ips",
-    "delegated_prefixes",
     "hostname",
     "device_id",
     "project_id",
+    "delegated_prefixes",
     "metadata",
-    "dns_nameservers",
-    "dns_domains",
-    "ntp_servers",
-    "boot_file_url",
-    "captive_portal",
+    "id",
+    "name",
+    "delegate",
+    "allocate",
 ];
+const PORT: [&str; OWN.len() + OPTION_FIELDS] = options::known(&OWN);
 
 /// Numbers of the networks by name; `None` when the networks could not be read, so that no name can be checked.
 pub(super) type Networks<'a> = Option<HashMap<&'a str, u32>>;
@@ -45,7 +41,7 @@ pub(super) fn read(
     shard: &mut Shard,
     out: &mut Findings,
 ) {
-    let Some(fields) = Fields::open(node, node.at, path, PORT, out) else {
+    let Some(fields) = Fields::open(node, node.at, path, &PORT, out) else {
         shard.push(&Port::default(), None);
         return;
     };
@@ -58,19 +54,22 @@ pub(super) fn read(
         fields.require("network", "write the name of a network", out, |node| network(node, networks));
     let device = fields.take("device", out, |node| values::device(node).map(str::to_owned));
     let fixed_ips = fields.whole_list("fixed_ips", out, values::host_address).unwrap_or_default();
-    let prefixes = fields.whole_list("delegated_prefixes", out, values::delegated_prefix).unwrap_or_default();
+    let prefixes = fields.whole_list("delegated_prefixes", out, delegated).unwrap_or_default();
+    let delegate = fields.take("delegate", out, delegate);
     for (name, count, most) in [
         ("fixed_ips", fixed_ips.len(), MAX_PORT_ADDRESSES),
-        ("delegated_prefixes", prefixes.len(), MAX_PORT_PREFIXES),
+        ("delegated_prefixes", prefixes.len() + delegate.map_or(0, |d| d.count.into()), MAX_PORT_PREFIXES),
     ] {
         if count > most {
             out.error(path.key(name).field(), "too many entries", count, format!("keep at most {most}"));
         }
     }
     let fixed_ips: Vec<Ipv6Addr> = fixed_ips.into_iter().map(|a| a.unwrap_or(UNREAD_ADDRESS)).collect();
-    let prefixes: Vec<Ipv6Net> = prefixes.into_iter().map(Option::unwrap_or_default).collect();
+    let prefixes: Vec<Delegated> = prefixes.into_iter().map(Option::unwrap_or_default).collect();
     let hostname = fields.take("hostname", out, values::name);
-    let options = options(&fields, out);
+    // Most ports have no options of their own.
+    let own = fields.has_behind(OWN.len()).then(|| options::read(&fields, path, out));
+    let options = own.filter(|own| *own != Options::default()).map(Box::new);
     metadata(&fields, shard.metadata(), out);
     let port = Port {
         mac,
@@ -78,10 +77,42 @@ pub(super) fn read(
         device: device.as_deref(),
         fixed_ips: &fixed_ips,
         delegated_prefixes: &prefixes,
+        delegate,
+        allocate: fields.take("allocate", out, values::boolean),
         hostname: hostname.as_ref().map_or(&[], |name| name.as_wire()),
         ..Port::default()
     };
-    shard.push(&port, (options != Options::default()).then(|| Box::new(options)));
+    shard.push(&port, options);
+}
+
+/// A prefix, or a table of a prefix and the part of it that is not delegated (RFC 6603).
+fn delegated(node: &Node<'_>) -> Result<Delegated, Refusal> {
+    let Value::Table(entries) = &node.value else {
+        return values::delegated_prefix(node).map(|prefix| Delegated { prefix, exclude: None });
+    };
+    let remedy = "write a prefix, or { prefix = \"…\", exclude = \"…\" }";
+    if let Some(strange) = entries.iter().find(|e| e.key != "prefix" && e.key != "exclude") {
+        return Err(Refusal::new(format!("has an unknown field {}", strange.key), remedy));
+    }
+    let prefix = node.entry("prefix").ok_or_else(|| Refusal::new("has no prefix", remedy))?;
+    let exclude = node.entry("exclude").map(|entry| values::prefix(&entry.node)).transpose()?;
+    Ok(Delegated { prefix: values::delegated_prefix(&prefix.node)?, exclude })
+}
+
+/// A number of prefixes out of the network's pools, or a table of their length and number.
+fn delegate(node: &Node<'_>) -> Result<Delegate, Refusal> {
+    let most = u32::try_from(MAX_PORT_PREFIXES).unwrap_or(u32::MAX);
+    let small = |value: u32| u8::try_from(value).unwrap_or(u8::MAX);
+    let Value::Table(entries) = &node.value else {
+        return Ok(Delegate { length: None, count: small(values::integer(0..=most)(node)?) });
+    };
+    let remedy = "write a number of prefixes, or { length = 60, count = 1 }";
+    if let Some(strange) = entries.iter().find(|e| e.key != "length" && e.key != "count") {
+        return Err(Refusal::new(format!("has an unknown field {}", strange.key), remedy));
+    }
+    let length = node.entry("length").map(|e| values::integer(1..=128)(&e.node)).transpose()?;
+    let count = node.entry("count").map(|e| values::integer(0..=most)(&e.node)).transpose()?;
+    Ok(Delegate { length: length.map(small), count: small(count.unwrap_or(1)) })
 }
 
 fn network(node: &Node<'_>, networks: &Networks<'_>) -> Result<Option<u32>, Refusal> {

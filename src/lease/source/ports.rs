@@ -4,11 +4,28 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use super::model::Options;
+use super::options::Options;
 use crate::types::MacAddr;
 
 /// Stands in [`Port::fixed_ips`] for an entry that could not be read; no address of the source is it.
 pub(crate) const UNREAD_ADDRESS: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
+
+/// One delegated prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delegated {
+    /// `::/0` stands for an entry that could not be read; no prefix of the source is it.
+    pub(crate) prefix: Ipv6Net,
+    /// Part of it that is not delegated (RFC 6603).
+    pub(crate) exclude: Option<Ipv6Net>,
+}
+
+/// Prefixes that are to come out of the network's pools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delegate {
+    /// That of the network's first pool when it is not given.
+    pub(crate) length: Option<u8>,
+    pub(crate) count: u8,
+}
 
 /// One port.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,8 +36,10 @@ pub(crate) struct Port<'p> {
     pub(crate) device: Option<&'p str>,
     /// [`UNREAD_ADDRESS`] stands for an entry that could not be read.
     pub(crate) fixed_ips: &'p [Ipv6Addr],
-    /// `::/0` stands for an entry that could not be read; no prefix of the source is it.
-    pub(crate) delegated_prefixes: &'p [Ipv6Net],
+    pub(crate) delegated_prefixes: &'p [Delegated],
+    pub(crate) delegate: Option<Delegate>,
+    /// Addresses come out of the pools of the network's subnets; left out: if it has none of its own.
+    pub(crate) allocate: Option<bool>,
     /// In wire form, empty when it has none.
     pub(crate) hostname: &'p [u8],
     /// Only when it has options of its own.
@@ -42,7 +61,7 @@ pub(super) struct Shard {
     names: Vec<u8>,
     metadata: String,
     addresses: Vec<Ipv6Addr>,
-    prefixes: Vec<Ipv6Net>,
+    prefixes: Vec<Delegated>,
 }
 
 /// Where the parts of a port end in its shard; they start where those of the port before end.
@@ -55,6 +74,8 @@ struct Record {
     metadata: usize,
     addresses: usize,
     prefixes: usize,
+    delegate: Option<Delegate>,
+    allocate: Option<bool>,
     options: Option<Box<Options>>,
 }
 
@@ -79,6 +100,8 @@ impl Shard {
             metadata: self.metadata.len(),
             addresses: self.addresses.len(),
             prefixes: self.prefixes.len(),
+            delegate: port.delegate,
+            allocate: port.allocate,
             options,
         });
     }
@@ -98,6 +121,8 @@ impl Shard {
                 device: std::str::from_utf8(device).ok().filter(|device| !device.is_empty()),
                 fixed_ips: self.addresses.get(before.addresses..record.addresses).unwrap_or(&[]),
                 delegated_prefixes: self.prefixes.get(before.prefixes..record.prefixes).unwrap_or(&[]),
+                delegate: record.delegate,
+                allocate: record.allocate,
                 hostname: self.names.get(record.device..record.hostname).unwrap_or(&[]),
                 options: record.options.as_deref(),
                 metadata: self.metadata.get(before.metadata..record.metadata).unwrap_or(""),

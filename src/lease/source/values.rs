@@ -141,6 +141,20 @@ pub(super) fn name(node: &Node<'_>) -> Result<DomainName, Refusal> {
     parsed.map_err(|why| Refusal::new(format!("is no DNS name: {why}"), "write a name as host.example.com"))
 }
 
+/// Octets as hexadecimal digits; colons, hyphens and spaces between them are ignored.
+pub(super) fn hex(node: &Node<'_>) -> Result<Vec<u8>, Refusal> {
+    let remedy = "write an even number of hexadecimal digits, as \"c0ffee\"";
+    hex_digits(text(node)?).ok_or_else(|| Refusal::new("is no hexadecimal text", remedy))
+}
+
+/// Octets of hexadecimal digits, if the text is that.
+pub(super) fn hex_digits(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.bytes().filter(|b| !b" :-".contains(b)).collect();
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
 pub(super) fn duid(node: &Node<'_>) -> Result<Duid, Refusal> {
     let parsed: Result<Duid, _> = text(node)?.parse();
     parsed.map_err(|why| Refusal::new("is no DUID", why.to_string()))

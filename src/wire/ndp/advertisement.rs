@@ -22,6 +22,7 @@ const DNS_SERVERS: u8 = 25;
 const DNS_SEARCH_LIST: u8 = 31;
 const CAPTIVE_PORTAL: u8 = 37;
 const PREF64: u8 = 38;
+const ENCRYPTED_DNS: u8 = 144;
 
 /// How a router or a route compares with others (RFC 4191 §2.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +102,7 @@ pub fn mtu(out: &mut Writer<'_>, mtu: u32) -> Result<(), Full> {
 /// What a Prefix Information option says (RFC 4861 §4.6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
-    /// First address; bits after `length` are zero.
+    /// First address; bits after `length` are zero unless `router_address` is set.
     pub prefix: Ipv6Addr,
     /// 0 to 128.
     pub length: u8,
@@ -109,6 +110,10 @@ pub struct Prefix {
     pub on_link: bool,
     /// A: hosts make addresses of it.
     pub autonomous: bool,
+    /// R: `prefix` is a whole address of the router (RFC 6275 §7.2).
+    pub router_address: bool,
+    /// P: hosts shall ask DHCPv6 for a prefix of their own instead (RFC 9762 §5).
+    pub pd_preferred: bool,
     /// Valid lifetime.
     pub valid: Lifetime,
     /// Preferred lifetime, not above `valid`.
@@ -121,7 +126,11 @@ pub struct Prefix {
 /// [`Full`] when it does not fit.
 pub fn prefix(out: &mut Writer<'_>, prefix: &Prefix) -> Result<(), Full> {
     out.nd_option(PREFIX_INFORMATION, |out| {
-        out.put(&[prefix.length, u8::from(prefix.on_link) << 7 | u8::from(prefix.autonomous) << 6])?;
+        let flags = u8::from(prefix.on_link) << 7
+            | u8::from(prefix.autonomous) << 6
+            | u8::from(prefix.router_address) << 5
+            | u8::from(prefix.pd_preferred) << 4;
+        out.put(&[prefix.length, flags])?;
         out.u32(prefix.valid.0)?;
         out.u32(prefix.preferred.0)?;
         out.u32(0)?;
@@ -212,6 +221,36 @@ pub fn captive_portal(out: &mut Writer<'_>, uri: &str) -> Result<(), Full> {
     out.nd_option(CAPTIVE_PORTAL, |out| out.put(uri.as_bytes()))
 }
 
+/// An encrypted resolver (RFC 9463 §6.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Resolver<'r> {
+    /// Compared with other resolvers, the lowest first; not 0.
+    pub priority: u16,
+    /// The name that its certificate must have.
+    pub name: &'r DomainName,
+    /// Its addresses; none when hosts shall look the name up.
+    pub addresses: &'r [Ipv6Addr],
+    /// Service parameters as they go on the wire (RFC 9460 §2.2); only with addresses.
+    pub params: &'r [u8],
+}
+
+/// Encrypted DNS (RFC 9463 §6.1). With the name alone nothing stands behind it (§3.1.6, erratum 7804).
+///
+/// # Errors
+/// [`Full`] when it does not fit.
+pub fn encrypted_dns(out: &mut Writer<'_>, lifetime: Lifetime, resolver: &Resolver<'_>) -> Result<(), Full> {
+    out.nd_option(ENCRYPTED_DNS, |out| {
+        out.u16(resolver.priority)?;
+        out.u32(lifetime.0)?;
+        out.length16(|out| out.put(resolver.name.as_wire()))?;
+        if resolver.addresses.is_empty() {
+            return Ok(());
+        }
+        out.length16(|out| resolver.addresses.iter().try_for_each(|address| out.put(&address.octets())))?;
+        out.length16(|out| out.put(resolver.params))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,7 +286,16 @@ mod tests {
             let (valid, preferred) = (Lifetime(7200), Lifetime(1800));
             prefix(
                 out,
-                &Prefix { prefix: net, length: 64, on_link: true, autonomous: true, valid, preferred },
+                &Prefix {
+                    prefix: net,
+                    length: 64,
+                    on_link: true,
+                    autonomous: true,
+                    router_address: false,
+                    pd_preferred: false,
+                    valid,
+                    preferred,
+                },
             )?;
             route(out, net, 48, Preference::Medium, Lifetime(7200))?;
             dns_servers(out, Lifetime(1800), &[ip("fd8d:4fb3:5b2e::1")])?;
@@ -322,5 +370,46 @@ mod tests {
         assert_eq!(octets.len(), 40);
         assert_eq!((octets[0], octets[1]), (37, 5));
         assert_eq!(octets[2..], *b"urn:ietf:params:capport:unrestricted\0\0");
+    }
+
+    /// RFC 4861 §4.6.2, RFC 6275 §7.2 and RFC 9762 §5: L 0x80, A 0x40, R 0x20, P 0x10.
+    #[test]
+    fn pd_022_every_flag_of_a_prefix_has_its_bit() {
+        let flags = |on_link, autonomous, router_address, pd_preferred| {
+            let prefix_of = Prefix {
+                prefix: ip("2001:db8::"),
+                length: 64,
+                on_link,
+                autonomous,
+                router_address,
+                pd_preferred,
+                valid: Lifetime(7),
+                preferred: Lifetime(5),
+            };
+            let octets = written(|out| prefix(out, &prefix_of));
+            assert_eq!(octets[4..12], hex("00000007 00000005"));
+            octets[3]
+        };
+        assert_eq!(flags(true, false, false, false), 0x80);
+        assert_eq!(flags(false, true, false, false), 0x40);
+        assert_eq!(flags(false, false, true, false), 0x20);
+        assert_eq!(flags(false, false, false, true), 0x10);
+    }
+
+    /// RFC 9463 §6.1, figure 6, written out by hand: two addresses and `alpn = dot` of RFC 9461 §4; and the name alone.
+    #[test]
+    fn ra_058_an_encrypted_resolver_is_laid_out_as_the_standard_draws_it() {
+        let name = "dot.example".parse().expect("a name");
+        let addresses = [ip("2001:db8::1"), ip("2001:db8::2")];
+        let params = hex("0001 0004 03 646f74");
+        let whole = Resolver { priority: 1, name: &name, addresses: &addresses, params: &params };
+        let octets = written(|out| encrypted_dns(out, Lifetime(1800), &whole));
+        let expected = "90 09 0001 00000708 000d 03 646f74 07 6578616d706c65 00
+            0020 20010db8 00000000 00000000 00000001 20010db8 00000000 00000000 00000002
+            0008 0001 0004 03646f74 0000000000";
+        assert_eq!(octets, hex(expected));
+        let alone = Resolver { addresses: &[], params: &[], ..whole };
+        let octets = written(|out| encrypted_dns(out, Lifetime(1800), &alone));
+        assert_eq!(octets, hex("90 03 0001 00000708 000d 03 646f74 07 6578616d706c65 00 00"));
     }
 }
