@@ -3,6 +3,7 @@
 //! test are left as a capture under cargo's target directory, to be opened in Wireshark.
 
 mod allocations;
+mod boot;
 mod dhcp6_matrix;
 mod dhcp6_options;
 mod dhcp6_validity;
