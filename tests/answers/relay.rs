@@ -202,7 +202,7 @@ fn rly_019_and_rly_020_the_client_is_told_in_the_operators_order() {
     // Each alone, with a peer that is no EUI-64.
     assert_eq!(addresses(&mut world, &by(&[link_layer()], "fe80::9")), ["2001:db8:1::4"]);
     assert_eq!(addresses(&mut world, &by(&[remote(9, 3)], "fe80::9")), ["2001:db8:1::6"]);
-    assert_eq!(addresses(&mut world, &by(&[interface.clone()], "fe80::9")), ["2001:db8:1::4"]);
+    assert_eq!(addresses(&mut world, &by(std::slice::from_ref(&interface), "fe80::9")), ["2001:db8:1::4"]);
     assert_eq!(addresses(&mut world, &by(&[], "fe80::f816:3eff:fe00:3")), ["2001:db8:1::6"]);
     // The first that speaks counts.
     assert_eq!(addresses(&mut world, &by(&[remote(9, 3), link_layer()], CLIENT)), ["2001:db8:1::4"]);
