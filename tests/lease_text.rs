@@ -33,7 +33,12 @@ fn the_head_of_a_file_is_required() {
 fn unknown_fields_are_refused_everywhere() {
     error(
         &format!("{HEAD}colour = 1 # <-\n"),
-        ["colour", "unknown field", "1", "take it out, or use one of version, server, relay, networks, ports"],
+        [
+            "colour",
+            "unknown field",
+            "1",
+            "take it out, or use one of version, server, relay, networks, ports",
+        ],
     );
     for (line, field, remedy) in [
         ("mtus = 1500 # <-", "networks.n.mtus", "did you mean mtu?"),
