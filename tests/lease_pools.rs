@@ -204,14 +204,14 @@ fn a_value_of_the_source_that_is_listed_for_another_port_is_refused() {
     assert_eq!(
         refused(&text, Some(LOCK), false),
         [
-            "dir/leases.toml:23: error: ports[2].fixed_ips[0]: is listed in the lock file for fa:16:3e:00:01:01 on network n (2001:db8:1::12); write another one: what is listed is never given to anybody else"
+            "dir/leases.toml:23: error: ports[2].fixed_ips[0]: overlaps 2001:db8:1::12, which the lock file lists for fa:16:3e:00:01:01 on network n (2001:db8:1::12); write another one: what is listed is never given to anybody else"
         ]
     );
     let text = own("fixed_ips = [\"2001:db8:1::80\"]\ndelegated_prefixes = [\"2001:db8:f00:18::/62\"]");
     assert_eq!(
         refused(&text, Some(LOCK), false),
         [
-            "dir/leases.toml:24: error: ports[2].delegated_prefixes[0]: is listed in the lock file for fa:16:3e:00:01:01 on network n (2001:db8:f00:18::/62); write another one: what is listed is never given to anybody else"
+            "dir/leases.toml:24: error: ports[2].delegated_prefixes[0]: overlaps 2001:db8:f00:10::/60, which the lock file lists for fa:16:3e:00:01:01 on network n (2001:db8:f00:18::/62); write another one: what is listed is never given to anybody else"
         ]
     );
     // Port 2 is gone: what it had can be written for another port, but only once it is pruned.

@@ -21,7 +21,7 @@ pub(super) fn check(
         match (line.line.given, line.network) {
             (Given::Address(address), Some(network)) => {
                 if let Some(owner) = addresses.owner(network, address) {
-                    is_listed(line, owner, "fixed_ips", address, of_source);
+                    is_listed(line, owner, "fixed_ips", of_source);
                 }
                 if addresses.is_taken(network, address) {
                     let what = format!(
@@ -35,7 +35,7 @@ pub(super) fn check(
             (Given::Address(_), None) => {}
             (Given::Prefix(prefix), _) => {
                 if let Some(owner) = prefixes.owner(prefix) {
-                    is_listed(line, owner, "delegated_prefixes", prefix, of_source);
+                    is_listed(line, owner, "delegated_prefixes", of_source);
                 }
                 if let Some((network, cidr)) = Prefixes::subnet(source, prefix) {
                     let what = format!("overlaps {cidr}, a subnet of network {}", network.name);
@@ -52,13 +52,7 @@ pub(super) fn check(
 }
 
 /// A value of the source that is listed for another port.
-fn is_listed(
-    line: &Listed,
-    owner: Owner,
-    field: &'static str,
-    value: impl std::fmt::Display,
-    out: &mut Findings,
-) {
+fn is_listed(line: &Listed, owner: Owner, field: &'static str, out: &mut Findings) {
     let (port, index) = owner.place;
     let remedy = if line.used {
         "write another one: what is listed is never given to anybody else"
@@ -67,8 +61,11 @@ fn is_listed(
     };
     out.error(
         Field::port(port).key(field).index(index),
-        format!("is listed in the lock file for {} on network {}", line.line.mac, line.line.network),
-        value,
+        format!(
+            "overlaps {}, which the lock file lists for {} on network {}",
+            line.line.given, line.line.mac, line.line.network
+        ),
+        owner.value,
         remedy,
     );
 }

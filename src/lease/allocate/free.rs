@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use crate::lease::source::{AddressPool, Network, Source, Subnet};
+use crate::lease::source::{AddressPool, Given, Network, Source, Subnet};
 use crate::types::MacAddr;
 
 /// Whose a value of the source is: a network by its number, a MAC address on it, and the field's place.
@@ -15,6 +15,8 @@ pub(super) struct Owner {
     pub(super) mac: MacAddr,
     /// Number of the port and of the entry in its list.
     pub(super) place: (usize, usize),
+    /// The value as it is written there.
+    pub(super) value: Given,
 }
 
 /// Addresses of the networks that have pools or lines in the lock file.
@@ -31,7 +33,8 @@ impl Addresses {
         for (number, port) in source.ports.iter() {
             let (Some(network), Some(mac)) = (port.network, port.mac) else { continue };
             for (i, address) in port.fixed_ips.iter().enumerate() {
-                written.insert((network, *address), Owner { network, mac, place: (number, i) });
+                let value = Given::Address(*address);
+                written.insert((network, *address), Owner { network, mac, place: (number, i), value });
             }
         }
         let mut taken = HashSet::new();
@@ -105,7 +108,8 @@ impl Prefixes {
             let (Some(network), Some(mac)) = (port.network, port.mac) else { continue };
             for (i, delegated) in port.delegated_prefixes.iter().enumerate() {
                 let (first, last) = range(delegated.prefix);
-                all.written.insert(first, (last, Owner { network, mac, place: (number, i) }));
+                let value = Given::Prefix(delegated.prefix);
+                all.written.insert(first, (last, Owner { network, mac, place: (number, i), value }));
                 all.occupy(delegated.prefix);
             }
         }
