@@ -1,12 +1,12 @@
 //! `frontdesk check`: says everything that is wrong with a lease source or a compiled table, or what it holds.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::leases::Files;
 use super::{Failure, exit};
-use crate::io::atomic;
 use crate::lease::record::{SUBNET_SLAAC, SUBNET_STATEFUL, SUBNET_STATELESS};
-use crate::lease::{Form, LeaseTable, LoadError, Loaded, Problem, Severity, load};
+use crate::lease::{Form, LeaseTable, LoadError, Loaded, Problem, Severity, load_locked};
 
 const LONG: &str = "\
 Check a lease source (TOML or JSON) or a compiled table and print every problem, or a summary.
@@ -17,6 +17,9 @@ Each problem is one line on standard output,
 
 so that an editor can jump to it. All problems are found in one run, in the order of the file. Warnings do not make a \
 source invalid: it compiles, but may not do what was meant.
+
+Where ports get addresses or prefixes out of pools, the lock file beside the source (leases.lock for leases.toml) must \
+list them all: one that `frontdesk compile` would change is an error.
 
 A source that passes prints what it holds: networks, ports, the ways in which guests get their addresses, addresses, \
 delegated prefixes. Nothing is written and nothing is asked of the network.";
@@ -41,20 +44,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Failure> {
-    let outcome = open(&args.leases)?;
+    let files = Files::read(&args.leases)?;
+    let outcome = load_locked(&files.name, files.leases, files.lock);
     let code = if outcome.is_ok() { exit::OK } else { exit::DATA };
-    let name = args.leases.display().to_string();
-    print!("{}", if args.json { json(&name, &outcome) } else { text(&name, &outcome) });
+    let name = &files.name;
+    print!("{}", if args.json { json(name, &outcome) } else { text(name, &outcome) });
     Ok(code)
-}
-
-/// Reads and loads a file; a file that cannot be read is a failure, one that is wrong is an outcome.
-pub(super) fn open(path: &Path) -> Result<Result<Loaded, LoadError>, Failure> {
-    let octets = atomic::read(path).map_err(|error| {
-        let name = path.display();
-        Failure::new(exit::NO_INPUT, format!("{name}: cannot read the lease source or table: {error}"))
-    })?;
-    Ok(load(&path.display().to_string(), octets))
 }
 
 fn problems(outcome: &Result<Loaded, LoadError>) -> &[Problem] {

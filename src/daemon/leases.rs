@@ -19,11 +19,18 @@ pub(super) enum LoadError {
     Bug(String),
 }
 
-/// Reads `path` and compiles it when it is a source; what is odd but no problem is logged.
+/// Reads `path` and compiles it when it is a source; what is odd but no problem is logged. The lock file beside a source is
+/// read and never written: two hypervisors that allocate by themselves would give the same to two guests.
 pub(super) fn load(path: &Path) -> Result<Arc<LeaseTable>, LoadError> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| LoadError::Read { name: name.clone(), error })?;
-    let loaded = lease::load(&name, bytes).map_err(LoadError::Data)?;
+    let read = |path: &Path| {
+        let name = path.display().to_string();
+        std::fs::read(path).map_err(|error| LoadError::Read { name, error })
+    };
+    let bytes = read(path)?;
+    let lock = lease::lock_path(path);
+    let lock = if lock.exists() { Some(read(&lock)?) } else { None };
+    let loaded = lease::load_locked(&name, bytes, lock).map_err(LoadError::Data)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

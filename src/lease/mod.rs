@@ -18,7 +18,7 @@ mod relay;
 mod source;
 mod table;
 
-pub use load::{Form, LoadError, Loaded, load};
+pub use load::{Form, LoadError, Loaded, Lock, LockChange, load, load_locked, load_with_lock, lock_path};
 pub use problem::{Problem, Severity};
 pub use relay::{Identify, Relay};
 pub use table::{DeviceId, LeaseTable, Lookup, Network, NetworkId, Port, PortId, Sections, hash_key};

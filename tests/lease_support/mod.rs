@@ -25,6 +25,28 @@ ipv6_address_mode = "dhcpv6-stateful"
 subnets = [{ cidr = "2001:db8:c::/64", ipv6_address_mode = "dhcpv6-stateless" }]
 "#;
 
+/// A stateful network with a range of addresses and a pool of prefixes.
+pub(crate) const POOLED: &str = r#"[networks.n]
+router = { mac_address = "fa:16:3e:00:00:01" }
+prefix_pools = [{ pool = "2001:db8:f00::/40", length = 60 }]
+[[networks.n.subnets]]
+cidr = "2001:db8:1::/64"
+gateway_ip = "2001:db8:1::11"
+ipv6_ra_mode = "dhcpv6-stateful"
+ipv6_address_mode = "dhcpv6-stateful"
+allocation_pools = [{ start = "2001:db8:1::10", end = "2001:db8:1::ff" }]
+"#;
+
+/// A source with [`POOLED`] and these ports.
+pub(crate) fn pooled(ports: &[String]) -> String {
+    format!("{HEAD}{POOLED}{}", ports.concat())
+}
+
+/// A port with the last octet of its MAC and more lines.
+pub(crate) fn pooled_port(n: u8, lines: &str) -> String {
+    format!("[[ports]]\nmac_address = \"fa:16:3e:00:01:{n:02x}\"\nnetwork = \"n\"\n{lines}\n")
+}
+
 /// All problems of a source.
 pub(crate) fn problems(name: &str, text: &str) -> Vec<Problem> {
     match load(name, text.as_bytes().to_vec()) {

@@ -112,8 +112,7 @@ fn assignment(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findin
 
 /// PD-025: a prefix with the P flag promises that every host on the link can get a prefix of its own (RFC 9762 §5).
 fn delegation(index: usize, port: &Port<'_>, facts: &Facts<'_>, out: &mut Findings) {
-    let has = !port.delegated_prefixes.is_empty() || port.delegate.is_some_and(|d| d.count > 0);
-    let Some(subnet) = facts.promised.filter(|_| !has) else { return };
+    let Some(subnet) = facts.promised.filter(|_| !port.is_delegated()) else { return };
     out.error(
         Field::port(index).key("delegated_prefixes"),
         format!("is missing though {subnet} of network {} tells hosts to ask for one", facts.network.name),

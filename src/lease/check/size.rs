@@ -1,5 +1,6 @@
 //! What must fit one packet: a DHCPv6 message has no second part, and an RA is not fragmented (RFC 4861 §6.2.3).
 
+use crate::lease::allocate::address_subnets;
 use crate::lease::compile::{self, TooLong};
 use crate::lease::options::{Entry, entries};
 use crate::lease::problem::{Field, Findings};
@@ -57,11 +58,13 @@ impl<'n> Longest<'n> {
     pub(super) fn check(&self, index: usize, port: &Port<'_>, out: &mut Findings) {
         let most = self.network.largest_answer();
         let assigned = |a: &&std::net::Ipv6Addr| self.network.subnet_of(**a).is_some_and(Subnet::is_assigned);
-        let addresses = match port.fixed_ips.iter().filter(assigned).count() {
+        let allocated = address_subnets(self.network, port).count();
+        let addresses = match port.fixed_ips.iter().filter(assigned).count() + allocated {
             0 => 0,
             count => IA + count * ADDRESS,
         };
-        let prefixes = match port.delegated_prefixes.len() {
+        let allocated = port.delegate.map_or(0, |delegate| delegate.count.into());
+        let prefixes = match port.delegated_prefixes.len() + allocated {
             0 => 0,
             count => {
                 let excludes = port.delegated_prefixes.iter().filter(|p| p.exclude.is_some()).count();

@@ -13,6 +13,7 @@ use blobs::Blobs;
 pub(super) use options::block;
 pub(super) use relay::links;
 
+use super::allocate::Allocations;
 use super::record::{
     BlobRef, IndexSlot, NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT,
     NETWORK_REGISTRATION, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord, SUBNET_DEPRECATED,
@@ -27,16 +28,16 @@ use crate::types::MacAddr;
 #[error("the lease table would be larger than its 32-bit references can say; split the source by hypervisor")]
 pub(super) struct TooLarge;
 
-/// Compiles a source without errors.
+/// Compiles a source without errors; its ports have what was allocated behind what is their own.
 ///
 /// # Errors
 /// [`TooLarge`].
-pub(super) fn compile(source: &Source) -> Result<LeaseTable, TooLarge> {
+pub(super) fn compile(source: &Source, allocations: &Allocations) -> Result<LeaseTable, TooLarge> {
     let mut table = Builder::default();
     let duid = source.duid.as_ref().map_or(&[][..], |duid| duid.as_bytes());
     table.out.server = ServerRecord { duid: table.blobs.store(duid)? };
     let mut delegates = vec![false; source.networks.len()];
-    for (_, port) in source.ports.iter().filter(|(_, port)| !port.delegated_prefixes.is_empty()) {
+    for (_, port) in source.ports.iter().filter(|(_, port)| port.is_delegated()) {
         if let Some(slot) = port.network.and_then(|n| delegates.get_mut(n as usize)) {
             *slot = true;
         }
@@ -53,7 +54,8 @@ pub(super) fn compile(source: &Source) -> Result<LeaseTable, TooLarge> {
     }
     table.out.ports.reserve_exact(source.ports.len());
     for (number, port) in source.ports.iter() {
-        table.port(source, &port, devices.get(number).copied().unwrap_or(NO_DEVICE))?;
+        let device = devices.get(number).copied().unwrap_or(NO_DEVICE);
+        table.port(source, (number, &port), device, allocations)?;
     }
     drop(devices);
     table.out.index = index(&table.out.ports)?;
@@ -137,7 +139,13 @@ impl Builder {
         Ok((devices, of_relay))
     }
 
-    fn port(&mut self, source: &Source, port: &Port<'_>, device: u32) -> Result<(), TooLarge> {
+    fn port(
+        &mut self,
+        source: &Source,
+        (index, port): (usize, &Port<'_>),
+        device: u32,
+        allocations: &Allocations,
+    ) -> Result<(), TooLarge> {
         // The check leaves no port without a network or a MAC.
         let number = port.network.unwrap_or_default();
         let Some(network) = source.networks.get(number as usize) else { return Ok(()) };
@@ -148,13 +156,15 @@ impl Builder {
         };
         let assigned =
             port.fixed_ips.iter().filter(|a| network.subnet_of(**a).is_some_and(Subnet::is_assigned));
-        let prefixes = port.delegated_prefixes.iter();
+        let assigned = assigned.copied().chain(allocations.addresses(index));
+        let allocated = allocations.prefixes(index).map(|prefix| Delegated { prefix, exclude: None });
+        let prefixes = port.delegated_prefixes.iter().copied().chain(allocated);
         let record = PortRecord {
             mac: mac.0,
             vlan: network.vlan.into(),
             network: number.into(),
             device: device.into(),
-            addresses: append(&mut self.out.addresses, assigned.map(std::net::Ipv6Addr::octets))?,
+            addresses: append(&mut self.out.addresses, assigned.map(|a| a.octets()))?,
             prefixes: append(&mut self.out.prefixes, prefixes.map(prefix))?,
             options,
             hostname: self.blobs.store(port.hostname)?,
@@ -165,7 +175,7 @@ impl Builder {
     }
 }
 
-fn prefix(delegated: &Delegated) -> PrefixRecord {
+fn prefix(delegated: Delegated) -> PrefixRecord {
     PrefixRecord {
         prefix: delegated.prefix.addr().octets(),
         length: delegated.prefix.prefix_len(),

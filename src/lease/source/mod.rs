@@ -7,6 +7,7 @@ mod boot;
 mod document;
 mod fields;
 mod json;
+mod lock;
 mod model;
 mod network;
 mod node;
@@ -24,9 +25,10 @@ use std::sync::Arc;
 
 pub(super) use boot::{Boot, BootFile};
 pub(super) use document::Document;
+pub(super) use lock::{Allocation, Given, read as read_lock, write as write_lock};
 #[cfg(test)]
 pub(super) use model::Interval;
-pub(super) use model::{Mode, Network, Relay, Router, Source, Subnet};
+pub(super) use model::{AddressPool, Mode, Network, Relay, Router, Source, Subnet};
 pub(super) use options::{Options, field_of, strings};
 pub(super) use ports::{Delegated, Port, Ports, UNREAD_ADDRESS};
 pub(super) use relay::WAYS;
@@ -163,23 +165,41 @@ fn syntax(field: Field, at: usize, what: &str) -> Finding {
 impl Document<'_> {
     /// Findings with their lines, in the order of the file.
     pub(super) fn problems(&self, file: &Arc<str>, findings: Findings) -> Vec<Problem> {
-        let place = |finding: Finding| (finding.at.unwrap_or_else(|| self.locate(&finding.field)), finding);
-        let mut placed: Vec<(usize, Finding)> = findings.0.into_iter().map(place).collect();
-        placed.sort_by_key(|(at, _)| *at);
-        let mut known = (0, 1);
-        let mut problems = Vec::with_capacity(placed.len());
-        for (at, finding) in placed {
-            known = (at, self.line(known, at));
-            problems.push(Problem {
-                severity: finding.severity,
-                file: Arc::clone(file),
-                line: known.1,
-                field: finding.field.to_string(),
-                what: finding.what.into_owned(),
-                value: finding.value,
-                remedy: finding.remedy.into_owned(),
-            });
-        }
-        problems
+        placed(file, findings, |field| self.locate(field), |from, at| self.line(from, at))
     }
+}
+
+/// Findings of a lock file with their lines, in the order of the file.
+pub(super) fn lock_problems(text: &str, file: &Arc<str>, findings: Findings) -> Vec<Problem> {
+    let line = |from: (usize, usize), at: usize| {
+        let between = text.as_bytes().get(from.0..at.min(text.len())).unwrap_or(&[]);
+        from.1 + between.iter().filter(|b| **b == b'\n').count()
+    };
+    placed(file, findings, |_| 0, line)
+}
+
+fn placed(
+    file: &Arc<str>,
+    findings: Findings,
+    locate: impl Fn(&Field) -> usize,
+    line: impl Fn((usize, usize), usize) -> usize,
+) -> Vec<Problem> {
+    let place = |finding: Finding| (finding.at.unwrap_or_else(|| locate(&finding.field)), finding);
+    let mut placed: Vec<(usize, Finding)> = findings.0.into_iter().map(place).collect();
+    placed.sort_by_key(|(at, _)| *at);
+    let mut known = (0, 1);
+    let mut problems = Vec::with_capacity(placed.len());
+    for (at, finding) in placed {
+        known = (at, line(known, at));
+        problems.push(Problem {
+            severity: finding.severity,
+            file: Arc::clone(file),
+            line: known.1,
+            field: finding.field.to_string(),
+            what: finding.what.into_owned(),
+            value: finding.value,
+            remedy: finding.remedy.into_owned(),
+        });
+    }
+    problems
 }

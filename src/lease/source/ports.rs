@@ -48,6 +48,13 @@ pub(crate) struct Port<'p> {
     pub(crate) metadata: &'p str,
 }
 
+impl Port<'_> {
+    /// True when a prefix is delegated to it, one of its own or one out of a pool.
+    pub(crate) fn is_delegated(&self) -> bool {
+        !self.delegated_prefixes.is_empty() || self.delegate.is_some_and(|delegate| delegate.count > 0)
+    }
+}
+
 /// All ports, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Ports {
