@@ -81,8 +81,7 @@ pub fn load(name: &str, octets: Vec<u8>) -> Result<Loaded, LoadError> {
     }
     // A large source and its table need not be in memory at once.
     drop(document);
-    drop(text);
-    let table = compile::compile(&source).map_err(|why| {
+    let table = compile::compile(&source, text.into_bytes()).map_err(|why| {
         LoadError::Source(vec![whole_file(
             &file,
             1,

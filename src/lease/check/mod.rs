@@ -16,6 +16,5 @@ pub(super) fn check(source: &Source, out: &mut Findings) {
         network::check(net, out);
         size::advertisement(net, out);
     }
-    port::check(source, out);
-    cross::check(source, out);
+    cross::check(source, out, |out| port::check(source, out));
 }

@@ -9,6 +9,7 @@ mod json;
 mod model;
 mod network;
 mod node;
+mod plain;
 mod port;
 mod ports;
 mod toml;
