@@ -158,7 +158,7 @@ fn a_pinned_port_is_advertised_to_when_its_device_appears() {
         let mut ear = ear(end);
         // RFC 6085: unicast on the wire.
         unsolicited(&mut ear, &Guest::new(4));
-        daemon.wait_for_counter("unsolicited-router-advertisement", 1);
+        assert!(daemon.counters()["unsolicited-router-advertisement"] >= 1);
     });
 }
 

@@ -143,9 +143,8 @@ pub fn load_with_lock(name: &str, octets: Vec<u8>, lock: Lock) -> Result<Loaded,
     }
     // A large source and its table need not be in memory at once.
     drop(document);
-    drop(text);
     let (outcome, lock) = allocated.unwrap_or_default();
-    let table = compile::compile(&source, &outcome.allocations).map_err(|why| {
+    let table = compile::compile(&source, &outcome.allocations, text.into_bytes()).map_err(|why| {
         let remedy = "compile one table for each hypervisor";
         LoadError::Source(vec![whole_file(&file, 1, &why.to_string(), remedy)])
     })?;

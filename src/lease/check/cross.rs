@@ -10,10 +10,31 @@ use crate::lease::problem::{Field, Findings};
 use crate::lease::source::{Port, Source, UNREAD_ADDRESS};
 use crate::types::MacAddr;
 
-pub(super) fn check(source: &Source, out: &mut Findings) {
-    macs(source, out);
-    addresses(source, out);
-    prefixes(source, out);
+/// Ports that are worth a second thread.
+const MANY: usize = 4096;
+
+/// `others` are rules that need no order among themselves and these: with many ports they are looked at meanwhile.
+/// Their findings come first.
+pub(super) fn check(source: &Source, out: &mut Findings, others: impl FnOnce(&mut Findings)) {
+    let given = |source| {
+        let mut found = Findings::default();
+        addresses(source, &mut found);
+        prefixes(source, &mut found);
+        found
+    };
+    if source.ports.len() < MANY {
+        others(out);
+        macs(source, out);
+        out.0.extend(given(source).0);
+        return;
+    }
+    std::thread::scope(|scope| {
+        let given = scope.spawn(|| given(source));
+        others(out);
+        macs(source, out);
+        let given = given.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        out.0.extend(given.0);
+    });
 }
 
 /// The same MAC on one VLAN can be told apart only by the device, and on one network not at all.

@@ -19,7 +19,6 @@ pub(super) fn check(source: &Source, out: &mut Findings) {
         pool::network(net, out);
         size::advertisement(net, out);
     }
-    port::check(source, out);
-    cross::check(source, out);
+    cross::check(source, out, |out| port::check(source, out));
     relay::check(source, out);
 }

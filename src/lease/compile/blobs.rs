@@ -25,6 +25,12 @@ struct Slot {
 }
 
 impl Blobs {
+    /// An empty section that is written over these octets.
+    pub(super) fn over(mut room: Vec<u8>) -> Self {
+        room.clear();
+        Self { octets: room, ..Self::default() }
+    }
+
     /// Makes room for so many different blobs more.
     pub(super) fn reserve(&mut self, blobs: usize) {
         let slots = self.stored.len().saturating_add(blobs).saturating_mul(2).next_power_of_two();
@@ -96,7 +102,8 @@ impl Blobs {
     }
 
     /// The section.
-    pub(super) fn into_octets(self) -> Vec<u8> {
+    pub(super) fn into_octets(mut self) -> Vec<u8> {
+        self.octets.shrink_to_fit();
         self.octets
     }
 }

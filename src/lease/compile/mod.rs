@@ -21,19 +21,40 @@ use super::record::{
 };
 use super::source::{Delegated, Mode, Network, Port, Source, Subnet};
 use super::table::{LeaseTable, Sections, hash_key};
-use crate::types::MacAddr;
+
+/// Ports that are worth a second thread.
+const PORTS_PER_THREAD: usize = 4096;
 
 /// Something passes what the table's numbers can say: 4 GiB of blobs, 2³² records, 65535 octets of one option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the lease table would be larger than its 32-bit references can say; split the source by hypervisor")]
 pub(super) struct TooLarge;
 
-/// Compiles a source without errors; its ports have what was allocated behind what is their own.
+/// Compiles a source without errors; its ports have what was allocated behind what is their own. The blobs are written
+/// over `room`, whose pages need not be asked for again.
 ///
 /// # Errors
 /// [`TooLarge`].
-pub(super) fn compile(source: &Source, allocations: &Allocations) -> Result<LeaseTable, TooLarge> {
-    let mut table = Builder::default();
+pub(super) fn compile(
+    source: &Source,
+    allocations: &Allocations,
+    room: Vec<u8>,
+) -> Result<LeaseTable, TooLarge> {
+    if source.ports.len() < PORTS_PER_THREAD {
+        let table = sections(source, allocations, room)?;
+        return Ok(LeaseTable::from_checked(Sections { index: index(source)?, ..table }));
+    }
+    let (index, table) = std::thread::scope(|scope| {
+        let index = scope.spawn(|| index(source));
+        let table = sections(source, allocations, room);
+        (index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), table)
+    });
+    Ok(LeaseTable::from_checked(Sections { index: index?, ..table? }))
+}
+
+/// Every section but the index.
+fn sections(source: &Source, allocations: &Allocations, room: Vec<u8>) -> Result<Sections, TooLarge> {
+    let mut table = Builder { blobs: Blobs::over(room), ..Builder::default() };
     let duid = source.duid.as_ref().map_or(&[][..], |duid| duid.as_bytes());
     table.out.server = ServerRecord { duid: table.blobs.store(duid)? };
     let mut delegates = vec![false; source.networks.len()];
@@ -57,10 +78,8 @@ pub(super) fn compile(source: &Source, allocations: &Allocations) -> Result<Leas
         let device = devices.get(number).copied().unwrap_or(NO_DEVICE);
         table.port(source, (number, &port), device, allocations)?;
     }
-    drop(devices);
-    table.out.index = index(&table.out.ports)?;
     table.out.blobs = table.blobs.into_octets();
-    Ok(LeaseTable::from_checked(table.out))
+    Ok(table.out)
 }
 
 #[derive(Default)]
@@ -208,12 +227,14 @@ fn append<T>(section: &mut Vec<T>, records: impl IntoIterator<Item = T>) -> Resu
 }
 
 /// The open-addressed index: a power of two of slots, at most half of them used.
-fn index(ports: &[PortRecord]) -> Result<Vec<IndexSlot>, TooLarge> {
-    let slots = ports.len().saturating_mul(2).max(1).next_power_of_two();
+fn index(source: &Source) -> Result<Vec<IndexSlot>, TooLarge> {
+    let count = u32::try_from(source.ports.len()).map_err(|_| TooLarge)?;
+    let slots = source.ports.len().saturating_mul(2).max(1).next_power_of_two();
     let mask = slots - 1;
     let mut index = vec![IndexSlot::default(); slots];
-    for (number, port) in (1_u32..).zip(ports) {
-        let hash = hash_key(port.vlan.get(), MacAddr(port.mac));
+    for (number, (_, port)) in (1..=count).zip(source.ports.iter()) {
+        let network = port.network.and_then(|n| source.networks.get(n as usize));
+        let hash = hash_key(network.map_or(0, |network| network.vlan), port.mac.unwrap_or_default());
         let mut at = hash as usize & mask;
         while index.get(at).is_some_and(|slot| slot.port.get() != 0) {
             at = (at + 1) & mask;
@@ -221,6 +242,5 @@ fn index(ports: &[PortRecord]) -> Result<Vec<IndexSlot>, TooLarge> {
         let slot = index.get_mut(at).ok_or(TooLarge)?;
         *slot = IndexSlot { tag: ((hash >> 32) as u32).into(), port: number.into() };
     }
-    u32::try_from(ports.len()).map_err(|_| TooLarge)?;
     Ok(index)
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::node::Node;
 use super::toml::Broken;
-use super::{json, toml};
+use super::{json, plain, toml};
 use crate::lease::problem::{Field, Step};
 
 /// The two forms of a lease source.
@@ -84,10 +84,13 @@ impl<'s> Document<'s> {
         let piece = self.ports.get(index).and_then(|range| self.text.get(range.clone())).unwrap_or("");
         match self.format {
             Format::Json => json::parse(piece),
-            Format::Toml => {
-                let (node, broken) = toml::parse(piece);
-                (the_port(node), broken)
-            }
+            Format::Toml => match plain::port(piece) {
+                Some(node) => (Some(node), Vec::new()),
+                None => {
+                    let (node, broken) = toml::parse(piece);
+                    (the_port(node), broken)
+                }
+            },
         }
     }
 

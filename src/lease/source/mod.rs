@@ -12,6 +12,7 @@ mod model;
 mod network;
 mod node;
 mod options;
+mod plain;
 mod port;
 mod ports;
 mod relay;

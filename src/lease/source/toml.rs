@@ -59,13 +59,50 @@ enum Header {
     Other,
 }
 
+/// Texts of fewer octets are not worth a second thread.
+const OCTETS_PER_THREAD: usize = 1 << 20;
+
 /// Cuts a text at its `[[ports]]` headers. A part `[ports.metadata]` stays with its port; every other table is rest.
 /// The text may be broken in any way: every octet ends in exactly one piece.
 pub(super) fn split(text: &str) -> Vec<Piece> {
-    let bytes = text.as_bytes();
+    let mut pieces = match middle(text, OCTETS_PER_THREAD) {
+        Some(middle) => split_at(text.as_bytes(), middle),
+        None => cut(text.as_bytes(), (0, false), usize::MAX).0,
+    };
+    pieces.retain(|piece| !Range::is_empty(&piece.range));
+    pieces
+}
+
+/// The first line of the second half that looks like the header of a port.
+fn middle(text: &str, least: usize) -> Option<usize> {
+    let half = text.len() / 2;
+    let rest = text.as_bytes().get(half..).filter(|rest| rest.len() >= least)?;
+    rest.windows(11).position(|octets| octets == b"\n[[ports]]\n").map(|n| half + n + 1)
+}
+
+/// Cuts both sides of a supposed header at the same time. Lines are read the same way behind every header, so the
+/// right side counts if the left side ends in a cut just there; if it does not, `middle` was inside a string.
+fn split_at(bytes: &[u8], middle: usize) -> Vec<Piece> {
+    let (left, right) = std::thread::scope(|scope| {
+        let right = scope.spawn(|| cut(bytes, (middle, true), usize::MAX).0);
+        (cut(bytes, (0, false), middle), right.join())
+    });
+    let right = right.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let (mut pieces, end) = left;
+    match end {
+        Some((at, true)) if at == middle => pieces.extend(right),
+        Some(end) => pieces.extend(cut(bytes, end, usize::MAX).0),
+        None => {}
+    }
+    pieces
+}
+
+/// Cuts from the start of a line, which is a port's or not, up to the end, or to the first cut at or behind `stop`;
+/// that one is returned as the start of what is left.
+fn cut(bytes: &[u8], from: (usize, bool), stop: usize) -> (Vec<Piece>, Option<(usize, bool)>) {
+    let (mut at, port) = from;
     let mut pieces: Vec<Piece> = Vec::new();
-    let mut open = Piece { range: 0..0, port: false };
-    let mut at = 0;
+    let mut open = Piece { range: at..at, port };
     while at < bytes.len() {
         let start = skip_blanks(bytes, at);
         let header = if bytes.get(start) == Some(&b'[') { header(bytes, start) } else { None };
@@ -77,6 +114,9 @@ pub(super) fn split(text: &str) -> Vec<Piece> {
         if let Some(port) = cut {
             open.range.end = at;
             pieces.push(std::mem::replace(&mut open, Piece { range: at..at, port }));
+            if at >= stop {
+                return (pieces, Some((at, port)));
+            }
         }
         at = match header {
             Some(_) => line_end(bytes, start),
@@ -85,8 +125,7 @@ pub(super) fn split(text: &str) -> Vec<Piece> {
     }
     open.range.end = bytes.len();
     pieces.push(open);
-    pieces.retain(|piece| !Range::is_empty(&piece.range));
-    pieces
+    (pieces, None)
 }
 
 fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
@@ -216,6 +255,27 @@ mod tests {
         }
         assert_eq!(ports("# '''\n[[ports]]\n# \"\"\"\n[[ports]]").len(), 2);
         assert_eq!(ports("a = 'it''s'\nb = \"\\\\\"\n[[ports]]\n").len(), 1);
+    }
+
+    #[test]
+    fn two_halves_are_cut_as_the_whole_is() {
+        let port = "[[ports]]\na = [\n1]\n";
+        for between in
+            ["", "x = \"\"\"", "x = \"\"\"\n[[ports]]\n\"\"\"\n", "[networks.x]\n", "a = [\n", "# \"\"\"\n"]
+        {
+            for (before, after) in [(0, 1), (1, 3), (2, 2), (4, 1), (9, 12)] {
+                let text = [&port.repeat(before), between, &port.repeat(after)].concat();
+                let whole = cut(text.as_bytes(), (0, false), usize::MAX).0;
+                for (middle, _) in text.match_indices("[[ports]]\n") {
+                    let mut halves = split_at(text.as_bytes(), middle);
+                    halves.retain(|piece| !piece.range.is_empty());
+                    let whole: Vec<_> = whole.iter().filter(|p| !p.range.is_empty()).cloned().collect();
+                    assert_eq!(halves, whole, "{text:?} at {middle}");
+                }
+            }
+        }
+        assert_eq!(middle(&port.repeat(4), 1), Some(3 * port.len()));
+        assert_eq!(middle(&port.repeat(4), 1000), None);
     }
 
     #[test]
