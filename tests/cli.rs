@@ -68,6 +68,13 @@ fn help_and_version_are_no_errors() {
     assert_eq!(out(&version), concat!("frontdesk ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
+/// What is not built is not promised: the registry's line and the help's first are the same.
+#[test]
+fn the_description_is_the_first_line_of_the_help() {
+    let help = out(&frontdesk(&["--help"]));
+    assert_eq!(help.lines().next(), Some(env!("CARGO_PKG_DESCRIPTION")));
+}
+
 /// Every exit code that the help promises is one that a script can tell from the others.
 #[test]
 fn the_help_lists_the_exit_codes() {

@@ -67,7 +67,7 @@ cannot be written; 77 not permitted (root or CAP_NET_RAW is missing); 78 bad con
 
 Start with `frontdesk demo`: it needs no root and touches no interface of this machine.";
 
-/// One dataplane per hypervisor for a guest's first minute: Router Advertisements, DHCPv6, prefix delegation.
+/// Router Advertisements, DHCPv6 and prefix delegation for guest VMs, from one lease table.
 #[derive(Parser)]
 #[command(name = "frontdesk", version, about, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
