@@ -245,6 +245,48 @@ fn a_capture_that_breaks_off_ends_with_65_behind_its_verdicts() {
     assert!(err(&output).contains("README.md is not a capture"), "{}", err(&output));
 }
 
+/// Exit code and standard error of a command line whose standard output goes where the shell says.
+fn piped(command: &str) -> (i32, String) {
+    let program = env!("CARGO_BIN_EXE_frontdesk");
+    let script = format!("frontdesk() {{ '{program}' \"$@\"; }}\n{command}");
+    let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().expect("bash");
+    (code(&output), err(&output))
+}
+
+fn printing() -> [String; 6] {
+    let (leases, capture) = (leases(), capture());
+    [
+        format!("frontdesk check '{leases}'"),
+        format!("frontdesk check --json '{leases}'"),
+        format!("frontdesk explain '{capture}' --frame 1 --leases '{leases}'"),
+        format!("frontdesk explain '{capture}' --frame 1 --leases '{leases}' --json"),
+        format!("frontdesk replay '{capture}' --leases '{leases}' 2>/dev/null"),
+        "frontdesk demo --show-leases".to_owned(),
+    ]
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    for command in printing() {
+        // The reader is gone before anything is printed.
+        let outcome = piped(&format!("{{ sleep 0.2; {command}; }} | true"));
+        assert_eq!(outcome, (0, String::new()), "{command}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_printed_ends_with_71() {
+    let table = folder("full").join("full.table");
+    let compile = format!("frontdesk compile '{}' -o '{}'", leases(), table.display());
+    for command in printing().into_iter().chain([compile]) {
+        let (code, text) = piped(&format!("{command} >/dev/full"));
+        assert_eq!(code, 71, "{command}: {text}");
+        assert!(command.contains("2>") || text.contains("No space left"), "{command}: {text}");
+    }
+    // Nobody can be told that standard error is full.
+    assert_eq!(piped("frontdesk check /nonexistent 2>/dev/full").0, 66);
+}
+
 /// The README's lease source is one that compiles, and every command that it names exists.
 #[test]
 fn the_readme_is_true_of_the_program() {

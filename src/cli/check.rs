@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Failure, exit};
+use super::{Failure, exit, print};
 use crate::io::atomic;
 use crate::lease::record::{SUBNET_SLAAC, SUBNET_STATEFUL, SUBNET_STATELESS};
 use crate::lease::{Form, LeaseTable, LoadError, Loaded, Problem, Severity, load};
@@ -22,7 +22,8 @@ A source that passes prints what it holds: networks, ports, the ways in which gu
 delegated prefixes. Nothing is written and nothing is asked of the network.";
 
 const AFTER: &str = "\
-Exit codes: 0 no errors; 65 the source or the table has errors; 66 the file cannot be read.
+Exit codes: 0 no errors; 65 the source or the table has errors; 66 the file cannot be read; 71 the problems cannot be
+printed.
 
 Examples:
   frontdesk check leases.toml
@@ -44,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     let outcome = open(&args.leases)?;
     let code = if outcome.is_ok() { exit::OK } else { exit::DATA };
     let name = args.leases.display().to_string();
-    print!("{}", if args.json { json(&name, &outcome) } else { text(&name, &outcome) });
+    print::text(if args.json { json(&name, &outcome) } else { text(&name, &outcome) })?;
     Ok(code)
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::check::{counted, open};
-use super::{Failure, exit};
+use super::{Failure, exit, print};
 use crate::io::atomic;
 use crate::lease::{Form, LoadError, file};
 
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         return Err(Failure::new(exit::DATA, message));
     }
     for warning in &loaded.warnings {
-        eprintln!("{warning}");
+        print::note(warning);
     }
     let table = &loaded.table;
     let mut length = 0;
@@ -65,13 +65,13 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         let message = format!("{}: cannot write the table: {error}", args.output.display());
         Failure::new(exit::CANNOT_CREATE, message)
     })?;
-    println!(
-        "{}: {} ports on {} networks, {length} octets, {:.3} s",
+    print::text(format_args!(
+        "{}: {} ports on {} networks, {length} octets, {:.3} s\n",
         args.output.display(),
         table.port_count(),
         table.network_count(),
         started.elapsed().as_secs_f64(),
-    );
+    ))?;
     Ok(exit::OK)
 }
 

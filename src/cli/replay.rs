@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::print::{self, Printer};
 use super::{Failure, exit, leases};
 use crate::answer::{Reason, Verdict};
 use crate::engine::Checksum;
@@ -49,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     let mut output = args.output.as_deref().map(|path| Output::create(path, &args.capture)).transpose()?;
 
     let replay = replay::replay(capture, table, settings);
-    let (summary, broken) = print(replay, args.json, output.as_mut())?;
+    let (summary, broken) = steps(replay, args.json, output.as_mut())?;
     if let Some(output) = output {
         output.finish()?;
     }
@@ -60,18 +61,18 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
 /// Replays to the end and prints every step and the summary.
 pub(super) fn print_all(replay: Replay) -> Result<(), Failure> {
     let name = replay.name().to_owned();
-    let (summary, broken) = print(replay, false, None)?;
+    let (summary, broken) = steps(replay, false, None)?;
     summary.print(&name);
     broken.map_or(Ok(()), |error| Err(unreadable(&error)))
 }
 
 /// Prints every step; the error is the one that ended the capture early.
-fn print(
+fn steps(
     replay: Replay,
     as_json: bool,
     mut output: Option<&mut Output>,
 ) -> Result<(Summary, Option<CaptureError>), Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = Printer::new();
     let mut summary = Summary::default();
     let mut broken = None;
     for step in replay {
@@ -83,20 +84,17 @@ fn print(
             }
         };
         let line = if as_json { in_json(&step) } else { in_text(&step) };
-        match writeln!(out, "{line}") {
-            // The reader has seen enough, as `| head` does.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
-            other => other.map_err(|error| cannot_print(&error))?,
+        // A capture is written to its end, whoever reads the lines.
+        if !out.print(format_args!("{line}\n"))? && output.is_none() {
+            break;
         }
         summary.count(&step);
         if let Some(output) = output.as_deref_mut() {
             output.step(&step)?;
         }
     }
-    match out.flush() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_print(&error)),
-        _ => Ok((summary, broken)),
-    }
+    out.finish()?;
+    Ok((summary, broken))
 }
 
 fn in_text(step: &Step) -> String {
@@ -188,16 +186,16 @@ impl Summary {
     }
 
     fn print(&self, name: &str) {
-        eprintln!("{name}: {} frames, {} answered", self.frames, self.answered);
+        print::note(format_args!("{name}: {} frames, {} answered", self.frames, self.answered));
         for (name, count) in &self.by_name {
-            eprintln!("{count:>8} {name}");
+            print::note(format_args!("{count:>8} {name}"));
         }
         if self.by_name.contains_key(Reason::WrongDevice.name()) {
-            eprintln!("ports pinned to a device were met on another one: name theirs with --device");
+            print::note("ports pinned to a device were met on another one: name theirs with --device");
         }
         if self.by_name.contains_key(Reason::BadChecksum.name()) {
-            eprintln!(
-                "if the capture is from a tap or veth, checksums may be partial: see --trust-checksums"
+            print::note(
+                "if the capture is from a tap or veth, checksums may be partial: see --trust-checksums",
             );
         }
     }
@@ -265,8 +263,4 @@ pub(super) fn unreadable(error: &CaptureError) -> Failure {
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::new(exit::CANNOT_CREATE, format!("cannot write {}: {error}", path.display()))
-}
-
-fn cannot_print(error: &io::Error) -> Failure {
-    Failure::new(exit::OS, format!("cannot print the verdicts: {error}"))
 }
