@@ -153,6 +153,46 @@ fn bad_leases_end_with_65_and_every_problem() {
     assert!(!Path::new(table).exists(), "a table was written");
 }
 
+/// A table never takes the place of a FIFO, a socket or a directory; a symbolic link stays one.
+#[test]
+fn compile_replaces_what_a_link_points_at_and_nothing_but_files() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    let folder = folder("targets");
+    fs::remove_dir_all(&folder).expect("removed");
+    fs::create_dir_all(folder.join("tables")).expect("a folder");
+    let compile = |name: &str| {
+        let path = folder.join(name);
+        frontdesk(&["compile", &leases(), "-o", path.to_str().expect("UTF-8")])
+    };
+    let made = Command::new("mkfifo").arg(folder.join("fifo")).status().expect("mkfifo runs");
+    assert!(made.success());
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).expect("bound");
+    symlink("fifo", folder.join("link-to-fifo")).expect("a link");
+    for (name, what) in
+        [("fifo", "a FIFO"), ("link-to-fifo", "a FIFO"), ("socket", "a socket"), ("tables", "a directory")]
+    {
+        let output = compile(name);
+        assert_eq!(code(&output), 73, "{name}: {}", err(&output));
+        assert!(err(&output).contains(what) && err(&output).contains(name), "{}", err(&output));
+    }
+    assert!(fs::metadata(folder.join("fifo")).expect("there").file_type().is_fifo());
+    assert!(fs::metadata(folder.join("socket")).expect("there").file_type().is_socket());
+
+    fs::write(folder.join("tables/old"), b"old").expect("written");
+    symlink("tables/old", folder.join("inner")).expect("a link");
+    symlink("inner", folder.join("outer")).expect("a link");
+    symlink("tables/new", folder.join("dangling")).expect("a link");
+    for (link, table) in [("outer", "tables/old"), ("dangling", "tables/new")] {
+        let output = compile(link);
+        assert_eq!(code(&output), 0, "{link}: {}", err(&output));
+        let there = fs::symlink_metadata(folder.join(link)).expect("there");
+        assert!(there.is_symlink(), "{link} was replaced");
+        let table = folder.join(table);
+        assert_eq!(code(&frontdesk(&["check", table.to_str().expect("UTF-8")])), 0);
+    }
+}
+
 #[test]
 fn replay_prints_a_line_per_frame_and_sums_up_on_standard_error() {
     let output = frontdesk(&["replay", &capture(), "--leases", &leases()]);
