@@ -258,13 +258,23 @@ fn replay_writes_a_capture_of_questions_and_answers() {
 }
 
 #[test]
-fn replay_never_writes_over_the_capture_it_reads() {
+fn replay_never_writes_over_what_it_reads() {
     let folder = folder("same");
     let original = fs::read(capture()).expect("a capture");
     let copy = file(&folder, "copy.pcap", &original);
     let output = frontdesk(&["replay", &copy, "--leases", &leases(), "-o", &copy]);
     assert_eq!(code(&output), 73, "{}", err(&output));
     assert_eq!(fs::read(&copy).expect("a capture"), original);
+    let source = file(&folder, "leases.toml", &fs::read(leases()).expect("leases"));
+    let link = folder.join("linked.toml");
+    let _ = fs::remove_file(&link);
+    fs::hard_link(&source, &link).expect("a second name");
+    for output in [&source, link.to_str().expect("UTF-8")] {
+        let output = frontdesk(&["replay", &copy, "--leases", &source, "-o", output]);
+        assert_eq!(code(&output), 73, "{}", err(&output));
+        assert!(err(&output).contains("--leases"), "{}", err(&output));
+        assert_eq!(fs::read(&source).expect("there"), fs::read(leases()).expect("there"));
+    }
     let nowhere = folder.join("no-such-folder").join("out.pcapng");
     let output = frontdesk(&["replay", &copy, "--leases", &leases(), "-o", nowhere.to_str().expect("UTF-8")]);
     assert_eq!(code(&output), 73, "{}", err(&output));

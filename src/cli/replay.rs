@@ -1,8 +1,9 @@
 //! `frontdesk replay`: Run a capture through the dataplane and print every frame's verdict.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -47,7 +48,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     let capture = Capture::open(&args.capture).map_err(|error| unreadable(&error))?;
     let checksum = if args.trust_checksums { Checksum::Partial } else { Checksum::Unknown };
     let settings = Settings { device: args.device.clone(), checksum };
-    let mut output = args.output.as_deref().map(|path| Output::create(path, &args.capture)).transpose()?;
+    let output = args.output.as_deref();
+    let output = output.map(|path| Output::create(path, &args.capture, &args.leases));
+    let mut output = output.transpose()?;
 
     let replay = replay::replay(capture, table, settings);
     let (summary, broken) = steps(replay, args.json, output.as_mut())?;
@@ -210,12 +213,12 @@ struct Output {
 }
 
 impl Output {
-    fn create(path: &Path, input: &Path) -> Result<Self, Failure> {
-        let same =
-            |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
-        if same(path, input) {
-            let message = format!("{} is the capture to read; choose another --output", path.display());
-            return Err(Failure::new(exit::CANNOT_CREATE, message));
+    fn create(path: &Path, capture: &Path, leases: &Path) -> Result<Self, Failure> {
+        for (input, what) in [(capture, "the capture to read"), (leases, "the file of --leases")] {
+            if same(path, input) {
+                let message = format!("{} is {what}; choose another --output", path.display());
+                return Err(Failure::new(exit::CANNOT_CREATE, message));
+            }
         }
         let writer = File::create(path).and_then(|file| Writer::new(BufWriter::new(file)));
         let writer = writer.map_err(|error| cannot_write(path, &error))?;
@@ -251,6 +254,15 @@ impl Output {
     fn finish(self) -> Result<(), Failure> {
         self.writer.finish().map(|_| ()).map_err(|error| cannot_write(&self.path, &error))
     }
+}
+
+/// Two names of one file.
+fn same(a: &Path, b: &Path) -> bool {
+    let inode = |path: &Path| {
+        let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some((file.dev(), file.ino()))
+    };
+    inode(a).is_some_and(|a| inode(b) == Some(a))
 }
 
 pub(super) fn unreadable(error: &CaptureError) -> Failure {
