@@ -68,6 +68,13 @@ fn help_and_version_are_no_errors() {
     assert_eq!(out(&version), concat!("frontdesk ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
+/// What is not built is not promised: the registry's line and the help's first are the same.
+#[test]
+fn the_description_is_the_first_line_of_the_help() {
+    let help = out(&frontdesk(&["--help"]));
+    assert_eq!(help.lines().next(), Some(env!("CARGO_PKG_DESCRIPTION")));
+}
+
 /// Every exit code that the help promises is one that a script can tell from the others.
 #[test]
 fn the_help_lists_the_exit_codes() {
@@ -146,6 +153,46 @@ fn bad_leases_end_with_65_and_every_problem() {
     assert!(!Path::new(table).exists(), "a table was written");
 }
 
+/// A table never takes the place of a FIFO, a socket or a directory; a symbolic link stays one.
+#[test]
+fn compile_replaces_what_a_link_points_at_and_nothing_but_files() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    let folder = folder("targets");
+    fs::remove_dir_all(&folder).expect("removed");
+    fs::create_dir_all(folder.join("tables")).expect("a folder");
+    let compile = |name: &str| {
+        let path = folder.join(name);
+        frontdesk(&["compile", &leases(), "-o", path.to_str().expect("UTF-8")])
+    };
+    let made = Command::new("mkfifo").arg(folder.join("fifo")).status().expect("mkfifo runs");
+    assert!(made.success());
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).expect("bound");
+    symlink("fifo", folder.join("link-to-fifo")).expect("a link");
+    for (name, what) in
+        [("fifo", "a FIFO"), ("link-to-fifo", "a FIFO"), ("socket", "a socket"), ("tables", "a directory")]
+    {
+        let output = compile(name);
+        assert_eq!(code(&output), 73, "{name}: {}", err(&output));
+        assert!(err(&output).contains(what) && err(&output).contains(name), "{}", err(&output));
+    }
+    assert!(fs::metadata(folder.join("fifo")).expect("there").file_type().is_fifo());
+    assert!(fs::metadata(folder.join("socket")).expect("there").file_type().is_socket());
+
+    fs::write(folder.join("tables/old"), b"old").expect("written");
+    symlink("tables/old", folder.join("inner")).expect("a link");
+    symlink("inner", folder.join("outer")).expect("a link");
+    symlink("tables/new", folder.join("dangling")).expect("a link");
+    for (link, table) in [("outer", "tables/old"), ("dangling", "tables/new")] {
+        let output = compile(link);
+        assert_eq!(code(&output), 0, "{link}: {}", err(&output));
+        let there = fs::symlink_metadata(folder.join(link)).expect("there");
+        assert!(there.is_symlink(), "{link} was replaced");
+        let table = folder.join(table);
+        assert_eq!(code(&frontdesk(&["check", table.to_str().expect("UTF-8")])), 0);
+    }
+}
+
 #[test]
 fn replay_prints_a_line_per_frame_and_sums_up_on_standard_error() {
     let output = frontdesk(&["replay", &capture(), "--leases", &leases()]);
@@ -211,13 +258,23 @@ fn replay_writes_a_capture_of_questions_and_answers() {
 }
 
 #[test]
-fn replay_never_writes_over_the_capture_it_reads() {
+fn replay_never_writes_over_what_it_reads() {
     let folder = folder("same");
     let original = fs::read(capture()).expect("a capture");
     let copy = file(&folder, "copy.pcap", &original);
     let output = frontdesk(&["replay", &copy, "--leases", &leases(), "-o", &copy]);
     assert_eq!(code(&output), 73, "{}", err(&output));
     assert_eq!(fs::read(&copy).expect("a capture"), original);
+    let source = file(&folder, "leases.toml", &fs::read(leases()).expect("leases"));
+    let link = folder.join("linked.toml");
+    let _ = fs::remove_file(&link);
+    fs::hard_link(&source, &link).expect("a second name");
+    for output in [&source, link.to_str().expect("UTF-8")] {
+        let output = frontdesk(&["replay", &copy, "--leases", &source, "-o", output]);
+        assert_eq!(code(&output), 73, "{}", err(&output));
+        assert!(err(&output).contains("--leases"), "{}", err(&output));
+        assert_eq!(fs::read(&source).expect("there"), fs::read(leases()).expect("there"));
+    }
     let nowhere = folder.join("no-such-folder").join("out.pcapng");
     let output = frontdesk(&["replay", &copy, "--leases", &leases(), "-o", nowhere.to_str().expect("UTF-8")]);
     assert_eq!(code(&output), 73, "{}", err(&output));
@@ -236,6 +293,48 @@ fn a_capture_that_breaks_off_ends_with_65_behind_its_verdicts() {
     let output = frontdesk(&["replay", &text, "--leases", &leases()]);
     assert_eq!(code(&output), 65, "{}", err(&output));
     assert!(err(&output).contains("README.md is not a capture"), "{}", err(&output));
+}
+
+/// Exit code and standard error of a command line whose standard output goes where the shell says.
+fn piped(command: &str) -> (i32, String) {
+    let program = env!("CARGO_BIN_EXE_frontdesk");
+    let script = format!("frontdesk() {{ '{program}' \"$@\"; }}\n{command}");
+    let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().expect("bash");
+    (code(&output), err(&output))
+}
+
+fn printing() -> [String; 6] {
+    let (leases, capture) = (leases(), capture());
+    [
+        format!("frontdesk check '{leases}'"),
+        format!("frontdesk check --json '{leases}'"),
+        format!("frontdesk explain '{capture}' --frame 1 --leases '{leases}'"),
+        format!("frontdesk explain '{capture}' --frame 1 --leases '{leases}' --json"),
+        format!("frontdesk replay '{capture}' --leases '{leases}' 2>/dev/null"),
+        "frontdesk demo --show-leases".to_owned(),
+    ]
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    for command in printing() {
+        // The reader is gone before anything is printed.
+        let outcome = piped(&format!("{{ sleep 0.2; {command}; }} | true"));
+        assert_eq!(outcome, (0, String::new()), "{command}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_printed_ends_with_71() {
+    let table = folder("full").join("full.table");
+    let compile = format!("frontdesk compile '{}' -o '{}'", leases(), table.display());
+    for command in printing().into_iter().chain([compile]) {
+        let (code, text) = piped(&format!("{command} >/dev/full"));
+        assert_eq!(code, 71, "{command}: {text}");
+        assert!(command.contains("2>") || text.contains("No space left"), "{command}: {text}");
+    }
+    // Nobody can be told that standard error is full.
+    assert_eq!(piped("frontdesk check /nonexistent 2>/dev/full").0, 66);
 }
 
 /// The README's lease source is one that compiles, and every command that it names exists.

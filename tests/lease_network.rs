@@ -443,3 +443,17 @@ fn ra_016_an_option_that_does_not_fit_alone_is_refused() {
         ],
     );
 }
+
+/// RA-031: a default route that ends before the next RA can come is none.
+#[test]
+fn a_router_lifetime_below_the_shortest_pause_is_refused() {
+    for lifetime in [1, 3] {
+        let router = format!(
+            "router = {{ mac_address = \"fa:16:3e:00:00:01\", lifetime = {lifetime} }} # <-\n{SLAAC}"
+        );
+        let value = format!("{lifetime} s");
+        let expected =
+            ["networks.n.router.lifetime", "is shorter than the shortest pause", &value, "at least 4"];
+        network_error(&router, expected);
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::leases::Files;
-use super::{Failure, exit};
+use super::{Failure, exit, print};
 use crate::lease::record::{SUBNET_SLAAC, SUBNET_STATEFUL, SUBNET_STATELESS};
 use crate::lease::{Form, LeaseTable, LoadError, Loaded, Problem, Severity, load_locked};
 
@@ -25,7 +25,8 @@ A source that passes prints what it holds: networks, ports, the ways in which gu
 delegated prefixes. Nothing is written and nothing is asked of the network.";
 
 const AFTER: &str = "\
-Exit codes: 0 no errors; 65 the source or the table has errors; 66 the file cannot be read.
+Exit codes: 0 no errors; 65 the source or the table has errors; 66 the file cannot be read; 71 the problems cannot be
+printed.
 
 Examples:
   frontdesk check leases.toml
@@ -48,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     let outcome = load_locked(&files.name, files.leases, files.lock);
     let code = if outcome.is_ok() { exit::OK } else { exit::DATA };
     let name = &files.name;
-    print!("{}", if args.json { json(name, &outcome) } else { text(name, &outcome) });
+    print::text(if args.json { json(name, &outcome) } else { text(name, &outcome) })?;
     Ok(code)
 }
 

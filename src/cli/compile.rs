@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::check::counted;
 use super::leases::Files;
-use super::{Failure, exit};
+use super::{Failure, exit, print};
 use crate::io::atomic;
 use crate::lease::{Form, LoadError, Lock, LockChange, file, load_locked, load_with_lock, lock_path};
 
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         return Err(Failure::new(exit::DATA, message));
     }
     for warning in &loaded.warnings {
-        eprintln!("{warning}");
+        print::note(warning);
     }
     // The lock file first: a table must never hold what no lock file lists.
     if let Some(change) = &loaded.lock {
@@ -91,13 +91,13 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         let message = format!("{}: cannot write the table: {error}", args.output.display());
         Failure::new(exit::CANNOT_CREATE, message)
     })?;
-    println!(
-        "{}: {} ports on {} networks, {length} octets, {:.3} s",
+    print::text(format_args!(
+        "{}: {} ports on {} networks, {length} octets, {:.3} s\n",
         args.output.display(),
         table.port_count(),
         table.network_count(),
         started.elapsed().as_secs_f64(),
-    );
+    ))?;
     Ok(exit::OK)
 }
 
@@ -110,8 +110,7 @@ fn write_lock(path: &Path, change: &LockChange) -> Result<(), Failure> {
         0 => String::new(),
         unused => format!(", {unused} unused (--prune takes them out)"),
     };
-    println!("{name}: {} allocations added, {} pruned{unused}", change.added, change.pruned);
-    Ok(())
+    print::text(format!("{name}: {} allocations added, {} pruned{unused}\n", change.added, change.pruned))
 }
 
 /// Counts what passes.

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::process::Command;
 use std::sync::Arc;
 
-use super::{Failure, exit};
+use super::{Failure, exit, print};
 use crate::daemon::demo::{self, DemoError, Guest};
 use crate::io::capture::Capture;
 use crate::io::netns::{NetnsError, Preference};
@@ -36,7 +36,7 @@ const LEASES: &str = include_str!("../../fixtures/demo.toml");
 
 pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     if args.show_leases {
-        print!("{LEASES}");
+        print::text(LEASES)?;
         return Ok(exit::OK);
     }
     let guests = match demo::run(LEASES, dataplane()) {
@@ -46,12 +46,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     };
     if args.json {
         let json = serde_json::to_string_pretty(&guests);
-        println!(
-            "{}",
-            json.map_err(|error| Failure::new(exit::OS, format!("cannot print the guests: {error}")))?
-        );
+        let json =
+            json.map_err(|error| Failure::new(exit::OS, format!("cannot print the guests: {error}")))?;
+        print::text(json + "\n")?;
     } else {
-        print!("{}", Text(&guests));
+        print::text(Text(&guests))?;
     }
     let all_up = guests.iter().all(|guest| guest.problems.is_empty());
     Ok(if all_up { exit::OK } else { exit::FAILED })
@@ -66,9 +65,9 @@ fn dataplane() -> Command {
 
 /// Where namespaces are forbidden no guest can be booted; frames of guests recorded elsewhere are answered instead.
 fn without_namespaces(error: &DemoError) -> Result<u8, Failure> {
-    eprintln!("frontdesk: {error}");
-    eprintln!(
-        "No guest can be booted here. These are frames of such guests, recorded, and how they are answered:"
+    print::note(format_args!("frontdesk: {error}"));
+    print::note(
+        "No guest can be booted here. These are frames of such guests, recorded, and how they are answered:",
     );
     let loaded = lease::load("the demo's leases", LEASES.as_bytes().to_vec());
     let loaded = loaded.map_err(|error| Failure::new(exit::DATA, error.to_string()))?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Failure, exit, leases};
+use super::{Failure, exit, leases, print};
 use crate::answer::{Notes, Silent, Verdict};
 use crate::engine::Checksum;
 use crate::io::capture::Capture;
@@ -51,9 +51,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     let (step, notes) = step(args, replay::replay(capture, Arc::clone(&table), settings))?;
     let lease = lease(&table, &step);
     if args.json {
-        println!("{}", in_json(&step, lease.as_ref(), &notes));
+        print::text(format_args!("{}\n", in_json(&step, lease.as_ref(), &notes)))?;
     } else {
-        print!("{}", in_text(&step, lease.as_ref(), &notes));
+        print::text(in_text(&step, lease.as_ref(), &notes))?;
     }
     Ok(exit::OK)
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Failure, exit};
+use super::{Failure, exit, print};
 use crate::io::atomic;
 use crate::lease::{LeaseTable, load_locked, lock_path};
 
@@ -41,7 +41,7 @@ pub(super) fn load(path: &Path) -> Result<Arc<LeaseTable>, Failure> {
     let loaded = load_locked(&files.name, files.leases, files.lock)
         .map_err(|error| Failure::new(exit::DATA, error.to_string()))?;
     for warning in &loaded.warnings {
-        eprintln!("frontdesk: {warning}");
+        print::note(format!("frontdesk: {warning}"));
     }
     Ok(Arc::new(loaded.table))
 }

@@ -5,6 +5,7 @@ mod compile;
 mod demo;
 mod explain;
 mod leases;
+mod print;
 mod probe;
 mod replay;
 mod run;
@@ -62,12 +63,12 @@ impl fmt::Display for Failure {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 a guest was not configured (demo, probe); 64 usage; 65 bad data in a lease source, table or \
-capture; 66 no such file; 69 something needed is missing on this machine; 71 the operating system refused; 73 a file \
+capture; 66 no such file; 69 something needed is missing on this machine; 71 the operating system refused, or the output cannot be printed; 73 a file \
 cannot be written; 77 not permitted (root or CAP_NET_RAW is missing); 78 bad configuration file.
 
 Start with `frontdesk demo`: it needs no root and touches no interface of this machine.";
 
-/// One dataplane per hypervisor for a guest's first minute: Router Advertisements, DHCPv6, prefix delegation.
+/// Router Advertisements, DHCPv6 and prefix delegation for guest VMs, from one lease table.
 #[derive(Parser)]
 #[command(name = "frontdesk", version, about, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
@@ -110,7 +111,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("frontdesk: {failure}");
+            print::note(format_args!("frontdesk: {failure}"));
             ExitCode::from(failure.code)
         }
     }

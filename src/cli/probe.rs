@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
-use super::{Failure, exit};
+use super::{Failure, exit, print};
 use crate::io::netns::Preference;
 use crate::io::probe::report::{
     Association, Exchange, Kind, Lease, RawOption, Report, RouterAdvert, Settings,
@@ -91,12 +91,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     let report = probe::run(&options(args)).map_err(|error| failure(&error))?;
     if args.json {
         let json = serde_json::to_string_pretty(&report);
-        println!(
-            "{}",
-            json.map_err(|error| Failure::new(exit::OS, format!("cannot print the report: {error}")))?
-        );
+        let json =
+            json.map_err(|error| Failure::new(exit::OS, format!("cannot print the report: {error}")))?;
+        print::text(json + "\n")?;
     } else {
-        print!("{}", Text(&report));
+        print::text(Text(&report))?;
     }
     Ok(if report.is_complete() { exit::OK } else { exit::FAILED })
 }

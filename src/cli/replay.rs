@@ -1,12 +1,14 @@
 //! `frontdesk replay`: Run a capture through the dataplane and print every frame's verdict.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::print::{self, Printer};
 use super::{Failure, exit, leases};
 use crate::answer::{Reason, Verdict};
 use crate::engine::Checksum;
@@ -46,10 +48,12 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     let capture = Capture::open(&args.capture).map_err(|error| unreadable(&error))?;
     let checksum = if args.trust_checksums { Checksum::Partial } else { Checksum::Unknown };
     let settings = Settings { device: args.device.clone(), checksum };
-    let mut output = args.output.as_deref().map(|path| Output::create(path, &args.capture)).transpose()?;
+    let output = args.output.as_deref();
+    let output = output.map(|path| Output::create(path, &args.capture, &args.leases));
+    let mut output = output.transpose()?;
 
     let replay = replay::replay(capture, table, settings);
-    let (summary, broken) = print(replay, args.json, output.as_mut())?;
+    let (summary, broken) = steps(replay, args.json, output.as_mut())?;
     if let Some(output) = output {
         output.finish()?;
     }
@@ -60,18 +64,18 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
 /// Replays to the end and prints every step and the summary.
 pub(super) fn print_all(replay: Replay) -> Result<(), Failure> {
     let name = replay.name().to_owned();
-    let (summary, broken) = print(replay, false, None)?;
+    let (summary, broken) = steps(replay, false, None)?;
     summary.print(&name);
     broken.map_or(Ok(()), |error| Err(unreadable(&error)))
 }
 
 /// Prints every step; the error is the one that ended the capture early.
-fn print(
+fn steps(
     replay: Replay,
     as_json: bool,
     mut output: Option<&mut Output>,
 ) -> Result<(Summary, Option<CaptureError>), Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = Printer::new();
     let mut summary = Summary::default();
     let mut broken = None;
     for step in replay {
@@ -83,20 +87,17 @@ fn print(
             }
         };
         let line = if as_json { in_json(&step) } else { in_text(&step) };
-        match writeln!(out, "{line}") {
-            // The reader has seen enough, as `| head` does.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
-            other => other.map_err(|error| cannot_print(&error))?,
+        // A capture is written to its end, whoever reads the lines.
+        if !out.print(format_args!("{line}\n"))? && output.is_none() {
+            break;
         }
         summary.count(&step);
         if let Some(output) = output.as_deref_mut() {
             output.step(&step)?;
         }
     }
-    match out.flush() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_print(&error)),
-        _ => Ok((summary, broken)),
-    }
+    out.finish()?;
+    Ok((summary, broken))
 }
 
 fn in_text(step: &Step) -> String {
@@ -188,16 +189,16 @@ impl Summary {
     }
 
     fn print(&self, name: &str) {
-        eprintln!("{name}: {} frames, {} answered", self.frames, self.answered);
+        print::note(format_args!("{name}: {} frames, {} answered", self.frames, self.answered));
         for (name, count) in &self.by_name {
-            eprintln!("{count:>8} {name}");
+            print::note(format_args!("{count:>8} {name}"));
         }
         if self.by_name.contains_key(Reason::WrongDevice.name()) {
-            eprintln!("ports pinned to a device were met on another one: name theirs with --device");
+            print::note("ports pinned to a device were met on another one: name theirs with --device");
         }
         if self.by_name.contains_key(Reason::BadChecksum.name()) {
-            eprintln!(
-                "if the capture is from a tap or veth, checksums may be partial: see --trust-checksums"
+            print::note(
+                "if the capture is from a tap or veth, checksums may be partial: see --trust-checksums",
             );
         }
     }
@@ -212,12 +213,12 @@ struct Output {
 }
 
 impl Output {
-    fn create(path: &Path, input: &Path) -> Result<Self, Failure> {
-        let same =
-            |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
-        if same(path, input) {
-            let message = format!("{} is the capture to read; choose another --output", path.display());
-            return Err(Failure::new(exit::CANNOT_CREATE, message));
+    fn create(path: &Path, capture: &Path, leases: &Path) -> Result<Self, Failure> {
+        for (input, what) in [(capture, "the capture to read"), (leases, "the file of --leases")] {
+            if same(path, input) {
+                let message = format!("{} is {what}; choose another --output", path.display());
+                return Err(Failure::new(exit::CANNOT_CREATE, message));
+            }
         }
         let writer = File::create(path).and_then(|file| Writer::new(BufWriter::new(file)));
         let writer = writer.map_err(|error| cannot_write(path, &error))?;
@@ -255,6 +256,15 @@ impl Output {
     }
 }
 
+/// Two names of one file.
+fn same(a: &Path, b: &Path) -> bool {
+    let inode = |path: &Path| {
+        let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some((file.dev(), file.ino()))
+    };
+    inode(a).is_some_and(|a| inode(b) == Some(a))
+}
+
 pub(super) fn unreadable(error: &CaptureError) -> Failure {
     let code = match error {
         CaptureError::Read { .. } => exit::NO_INPUT,
@@ -265,8 +275,4 @@ pub(super) fn unreadable(error: &CaptureError) -> Failure {
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::new(exit::CANNOT_CREATE, format!("cannot write {}: {error}", path.display()))
-}
-
-fn cannot_print(error: &io::Error) -> Failure {
-    Failure::new(exit::OS, format!("cannot print the verdicts: {error}"))
 }

@@ -34,6 +34,7 @@ impl Counters<'_> {
             ("frames-unsent", report.unsent),
             ("ring-drops", self.ring_drops),
             ("foreign-tag", report.foreign_tag),
+            ("devices-refused", report.refused),
             ("engine-panics", report.panics),
         ];
         let happened = sometimes.into_iter().chain(report.counts.iter().copied()).filter(|(_, n)| *n != 0);

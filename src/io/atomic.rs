@@ -4,8 +4,8 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 /// Mode of a new file. A lease table holds user data of guests, so only its owner reads it unless somebody widens it.
 const NEW_MODE: u32 = 0o600;
@@ -47,15 +47,14 @@ fn read_halves(file: &File, length: usize) -> Option<Vec<u8>> {
 }
 
 /// Writes a new file in the same directory, syncs it, puts it in the place of `path` and syncs the directory. A file
-/// that was there keeps its permissions.
+/// that was there keeps its permissions. A symbolic link stays one: what it points at is replaced.
 ///
 /// # Errors
-/// What the system says, or what `write` returns; `path` is then as it was.
+/// [`io::ErrorKind::InvalidInput`] when something else than a regular file is there, as a device or a FIFO: it is left
+/// alone. What the system says, or what `write` returns; `path` is then as it was.
 pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let path = &target(path)?;
+    let directory = directory(path);
     let mode = fs::metadata(path).map_or(NEW_MODE, |old| old.permissions().mode() & 0o777);
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     let mut out = BufWriter::new(file.as_file_mut());
@@ -66,6 +65,48 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(directory)?.sync_all()
+}
+
+/// The regular file, there or not yet, that a path leads to.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let kind = name(found.file_type());
+            let text =
+                format!("it is {kind} and stays as it is: name a regular file, or one that is not there");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // The kernel has just followed the links, so there is an end to them unless somebody makes new ones meanwhile.
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            Ok(to) => path = directory(&path).join(to),
+            Err(_) => break,
+        }
+    }
+    Ok(path)
+}
+
+/// Symbolic links followed, as many as the kernel does (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn name(kind: fs::FileType) -> &'static str {
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
 }
 
 #[cfg(test)]

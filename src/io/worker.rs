@@ -91,6 +91,8 @@ pub struct Report {
     pub unsent: u64,
     /// Frames whose outer tag is no customer VLAN tag.
     pub foreign_tag: u64,
+    /// Devices that were handed over and could not be waited for: nobody is answered there.
+    pub refused: u64,
     /// Panics of the responder that were caught.
     pub panics: u64,
     /// Processor time of the packet thread.
@@ -146,6 +148,7 @@ impl Worker {
             bell: Arc::clone(&bell),
             received: 0,
             foreign_tag: 0,
+            refused: 0,
             sent: Sent::default(),
         };
         let body = move || {
@@ -253,6 +256,7 @@ struct Loop<R> {
     bell: Arc<Bell>,
     received: u64,
     foreign_tag: u64,
+    refused: u64,
     sent: Sent,
 }
 
@@ -268,7 +272,7 @@ impl<R: Responder> Loop<R> {
             for Ready { token, error } in ready.iter().copied() {
                 match u32::try_from(token) {
                     Ok(device) => self.serve(device, error, TURN, now),
-                    Err(_) if self.obey(now)? => return Ok(self.report()),
+                    Err(_) if self.obey(now) => return Ok(self.report()),
                     Err(_) => {}
                 }
             }
@@ -314,16 +318,19 @@ impl<R: Responder> Loop<R> {
     }
 
     /// Does what the control thread asks; true for stop.
-    fn obey(&mut self, now: Instant) -> io::Result<bool> {
+    fn obey(&mut self, now: Instant) -> bool {
         self.bell.hush();
         while let Ok(request) = self.requests.try_recv() {
             match request {
                 Control::Attach { port, name, mac } => {
                     let device = port.device();
-                    self.open(port, now)?;
-                    self.desk.responder.attach(device, &name, mac, now);
+                    if self.open(port, now) {
+                        self.desk.responder.attach(device, &name, mac, now);
+                    }
                 }
-                Control::Replace(port) => self.open(port, now)?,
+                Control::Replace(port) => {
+                    self.open(port, now);
+                }
                 Control::Rename { device, name, mac } => self.desk.responder.attach(device, &name, mac, now),
                 Control::Detach(device) => {
                     self.close(device);
@@ -336,23 +343,31 @@ impl<R: Responder> Loop<R> {
                 }
                 Control::Stop => {
                     self.drain(now);
-                    return Ok(true);
+                    return true;
                 }
             }
         }
-        Ok(false)
+        false
     }
 
-    fn open(&mut self, port: Port, now: Instant) -> io::Result<()> {
+    /// Serves a port from now on, in the place of one that the device had; false when it cannot be waited for, which
+    /// costs this device its answers and no other.
+    fn open(&mut self, port: Port, now: Instant) -> bool {
         let device = port.device();
-        self.epoll.add(port.socket().as_fd(), u64::from(device))?;
+        if let Err(error) = self.epoll.add(port.socket().as_fd(), u64::from(device)) {
+            tracing::error!(device, %error, "not answered on: its socket cannot be waited for");
+            self.refused += 1;
+            self.close(device);
+            self.desk.responder.detach(device);
+            return false;
+        }
         if let Some(old) = self.ports.get(&device) {
             let waiting = old.slots();
             self.serve(device, false, waiting, now);
             self.close(device);
         }
         self.ports.insert(device, port);
-        Ok(())
+        true
     }
 
     fn close(&mut self, device: u32) {
@@ -377,6 +392,7 @@ impl<R: Responder> Loop<R> {
             sent: self.sent.sent,
             unsent: self.sent.lost,
             foreign_tag: self.foreign_tag,
+            refused: self.refused,
             panics: self.desk.panics,
             processor: thread_time(),
         }

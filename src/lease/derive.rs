@@ -22,7 +22,7 @@ const DEFAULT_HOP_LIMIT: u8 = 64;
 const DEFAULT_ADVERTISE_MAX: u32 = 600;
 /// Least MinRtrAdvInterval and MaxRtrAdvInterval, in seconds (RFC 4861 §6.2.1).
 const LEAST_ADVERTISE_MIN: u32 = 3;
-const LEAST_ADVERTISE_MAX: u32 = 4;
+pub(super) const LEAST_ADVERTISE_MAX: u32 = 4;
 /// Octets of Ethernet header and VLAN tag in a frame.
 const LINK_HEADER: usize = 18;
 

@@ -181,3 +181,15 @@ fn an_answer_on_a_vlan_carries_its_tag() {
     let (verdict, _) = world.show(&guest, &guest.rs());
     assert!(matches!(verdict, Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. }));
 }
+
+/// A router that is nobody's default (lifetime 0) still has routes: RFC 4191 withdraws one of lifetime 0.
+#[test]
+fn ra_047_a_route_outlives_a_router_lifetime_of_zero() {
+    let routes = "lifetime = 0 }\nroutes = [{ destination = \"2001:db8:f00::/48\" }]";
+    let mut world = World::with(&LEASES.replace("lifetime = 1800, preference = \"high\" }", routes));
+    let ra = world.ask(&guest(), &guest().rs()).message;
+    assert_eq!(ra[6..8], [0, 0], "RA-033: no default route");
+    let route = ra[16..].chunks(8).position(|unit| unit[0] == 24).expect("a route") * 8 + 16;
+    assert_eq!(ra[route + 1..route + 4], [2, 48, 0]);
+    assert_eq!(ra[route + 4..route + 8], 1800_u32.to_be_bytes(), "three times the longest pause");
+}

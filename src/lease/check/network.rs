@@ -2,7 +2,7 @@
 
 use ipnet::Ipv6Net;
 
-use crate::lease::derive::special_range;
+use crate::lease::derive::{LEAST_ADVERTISE_MAX, special_range};
 use crate::lease::problem::{Field, Findings};
 use crate::lease::source::{Network, Router, Subnet};
 use crate::types::{Lifetime, ip6};
@@ -161,6 +161,18 @@ fn lifetimes(network: &Network, out: &mut Findings) {
             let what = format!("{name} is longer than the preferred lifetime, {preferred}");
             out.warning(at(key), what, value, "addresses are deprecated before they are renewed: lower it");
         }
+    }
+    router_lifetime(network, out);
+}
+
+/// A default route that ends before the next RA can come is none (RFC 4861 §6.2.1; RA-031).
+fn router_lifetime(network: &Network, out: &mut Findings) {
+    let lifetime = u32::from(network.router_lifetime());
+    if network.advertises() && (1..LEAST_ADVERTISE_MAX).contains(&lifetime) {
+        let what = format!("is shorter than the shortest pause between RAs, {LEAST_ADVERTISE_MAX} s");
+        let remedy = format!("write 0 for no default route, or at least {LEAST_ADVERTISE_MAX}");
+        let field = Field::network(&network.name).key("router").key("lifetime");
+        out.error(field, what, format!("{lifetime} s"), remedy);
     }
 }
 

@@ -95,8 +95,15 @@ fn options(network: &Network) -> Result<Vec<(&'static str, Vec<u8>)>, TooLong> {
         add("metadata_route", &|out| ra::route(out, ip6::METADATA, 128, Preference::Medium, lifetime))?;
     }
     for route in &network.routes {
-        let lifetime = route.lifetime.unwrap_or(Lifetime(network.router_lifetime().into()));
         let (destination, length) = (route.destination.addr(), route.destination.prefix_len());
+        // A default route must agree with the router's lifetime (RFC 4191 §2.3; RA-049); other routes are there although
+        // the router is nobody's default.
+        let default = if length == 0 {
+            Lifetime(network.router_lifetime().into())
+        } else {
+            network.advertised_lifetime()
+        };
+        let lifetime = route.lifetime.unwrap_or(default);
         add("routes", &|out| ra::route(out, destination, length, route.preference, lifetime))?;
     }
     let options = &network.options;
