@@ -4,7 +4,8 @@ mod lease_support;
 
 use frontdesk::lease::options::{Origin, entries};
 use frontdesk::lease::record::{
-    NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT, SUBNET_SLAAC, SUBNET_STATEFUL,
+    NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT, SUBNET_DEPRECATED,
+    SUBNET_SLAAC, SUBNET_STATEFUL,
 };
 use frontdesk::lease::{LeaseTable, Lookup, Network, Port, file, load};
 use frontdesk::types::MacAddr;
@@ -171,6 +172,46 @@ fn a_network_of_another_router_answers_from_a_derived_address() {
     assert!(!network.has(NETWORK_ADVERTISES) && !network.has(NETWORK_IS_ROUTER) && network.has(NETWORK_DHCP));
     assert_eq!(network.router_mac().to_string(), "02:da:ee:c0:94:e8");
     assert!(network.router_link_local().to_string().starts_with("fe80::"));
+}
+
+/// RFC 4861 §4.6.2, 6275 §7.2, 9762 §5, 9096 §3.5 and 4191 §2.3: what the flags of prefixes, prefixes that are gone and the
+/// route to the metadata address look like (RA-039, RA-045, RA-050, PD-022, PD-023).
+#[test]
+fn ra_045_ra_050_pd_023_prefixes_have_their_flags_and_the_gone_have_no_lifetime() {
+    let text = format!(
+        "{HEAD}[networks.n]\nmetadata = true\nmetadata_route = true\n\
+         router = {{ mac_address = \"fa:16:3e:00:00:01\", lifetime = 0 }}\n\
+         retiring_prefixes = [\"2001:db8:8::/64\", {{ prefix = \"2001:db8:9::/60\", ipv6_ra_mode = \"dhcpv6-stateful\" }}]\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8:1::/64\"\nipv6_ra_mode = \"slaac\"\ndhcpv6_pd_preferred = true\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8:2::/64\"\nipv6_ra_mode = \"slaac\"\ndeprecated = true\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8:3::/64\"\nipv6_ra_mode = \"dhcpv6-stateful\"\ngateway_ip = \"2001:db8:3::1\"\nrouter_address = true\n"
+    );
+    let table = table(&text);
+    let network = table.networks().next().expect("one");
+    let expected = hex("86 00 0000 40 80 0000 00000000 00000000
+         01 01 fa163e000001
+         03 04 40 d0 00015180 00003840 00000000 20010db8000100000000000000000000
+         03 04 40 c0 00015180 00000000 00000000 20010db8000200000000000000000000
+         03 04 40 a0 00015180 00003840 00000000 20010db8000300000000000000000001
+         03 04 40 c0 00000000 00000000 00000000 20010db8000800000000000000000000
+         03 04 3c 80 00000000 00000000 00000000 20010db8000900000000000000000000
+         18 03 80 00 00000708 fe80000000000000 00000000a9fea9fe");
+    assert_eq!(network.router_advertisement(), expected);
+    let flags: Vec<u8> = network.subnets().iter().map(|subnet| subnet.flags).collect();
+    assert_eq!(flags, [SUBNET_SLAAC, SUBNET_SLAAC | SUBNET_DEPRECATED, 0]);
+}
+
+/// RFC 6603 §4.2: a part that is longer than the prefix and inside it.
+#[test]
+fn pd_019_an_excluded_part_is_kept_with_its_prefix() {
+    let port = "[[ports]]\nmac_address = \"02:00:00:00:00:01\"\nnetwork = \"n\"\ndelegated_prefixes = [{ prefix = \"2001:db8:0:100::/56\", exclude = \"2001:db8:0:1ff::/64\" }, \"2001:db8:1::/48\"]\n";
+    let table = table(&format!("{HEAD}[networks.n]\n{port}"));
+    let said: Vec<(u8, Vec<u8>, u8)> = table
+        .ports()
+        .flat_map(|port| port.prefixes().to_vec())
+        .map(|p| (p.length, p.exclude.to_vec(), p.exclude_length))
+        .collect();
+    assert_eq!(said, [(56, hex("20010db8000001ff 0000000000000000"), 64), (48, vec![0; 16], 0)]);
 }
 
 #[test]
