@@ -7,11 +7,13 @@ use frontdesk::lease::record::{
     NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT, SUBNET_DEPRECATED,
     SUBNET_SLAAC, SUBNET_STATEFUL,
 };
-use frontdesk::lease::{LeaseTable, Lookup, Network, Port, file, load};
+use frontdesk::lease::{LeaseTable, Lookup, Network, Port, file, load, load_locked};
 use frontdesk::types::MacAddr;
 use lease_support::{HEAD, NETWORKS, table};
 
 const EXAMPLE: &str = include_str!("../fixtures/leases.example.toml");
+const FULL: &str = include_str!("../fixtures/leases.full.toml");
+const FULL_LOCK: &str = include_str!("../fixtures/leases.full.lock");
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();
@@ -249,14 +251,46 @@ fn equal_blobs_are_stored_once() {
     assert_ne!(one.options, three.options, "its origin is the port");
 }
 
-/// The reference of all fields is itself a source without a problem.
+/// The reference of all fields is itself a source without a problem, and so is its lock file.
 #[test]
 fn the_full_example_has_no_problem() {
-    let text = include_str!("../fixtures/leases.full.toml");
-    assert_eq!(lease_support::problems("leases.full.toml", text), []);
-    let table = table(text);
+    let loaded = load_locked("leases.full.toml", FULL.into(), Some(FULL_LOCK.into()));
+    let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.warnings, []);
+    let table = loaded.table;
     assert_eq!(table.server_duid(), hex("0002 000022b8 3bc82226816f"));
-    let port = table.ports().next().expect("one port");
-    let codes: Vec<u16> = entries(port.options()).map(|entry| entry.code).collect();
-    assert_eq!(codes, [23, 31, 32, 59, 82, 83, 103], "24 and 56 are taken away");
+    let port = table.ports().next().expect("two ports");
+    let mut codes: Vec<u16> = entries(port.options()).map(|entry| entry.code).collect();
+    codes.dedup();
+    assert_eq!(
+        codes,
+        [
+            17, 21, 22, 23, 27, 28, 29, 30, 31, 32, 41, 42, 51, 52, 56, 57, 58, 59, 64, 82, 83, 86, 88, 103,
+            136, 143, 144, 145, 65001
+        ],
+        "24 is taken away, as are the network's boot files and their parameters"
+    );
+    let ntp: Vec<&[u8]> = entries(port.options()).filter(|e| e.code == 56).map(|e| e.wire).collect();
+    assert_eq!(ntp, [hex("0038 0015 0003 0011 03 6e7470 07 6578616d706c65 03 636f6d 00")], "the names stay");
+    let shared: Vec<u16> = entries(table.networks().next().expect("one").options()).map(|e| e.code).collect();
+    assert_eq!(shared.iter().filter(|code| **code == 16).count(), 4);
+    let other = table.ports().nth(1).expect("two ports");
+    assert_eq!((other.addresses().len(), other.prefixes().len()), (1, 2));
+    assert_eq!(other.options(), table.networks().next().expect("one").options());
+}
+
+/// Every field that the program knows is in the reference: those that a misspelt name is offered.
+#[test]
+fn the_full_example_has_every_field() {
+    for (line, count) in [("[networks.n]", 50), ("[[ports]]", 40)] {
+        let text = format!("{HEAD}{line}\nqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq = 1\n");
+        let problems = lease_support::problems("l.toml", &text);
+        let unknown = problems.iter().find(|p| p.what == "unknown field").expect("one");
+        let names = unknown.remedy.strip_prefix("take it out, or use one of ").expect("the list");
+        assert!(names.split(", ").count() > count, "{names}");
+        for name in names.split(", ") {
+            let there = |l: &str| l.starts_with(&format!("{name} = ")) || l.contains(&format!(".{name}]"));
+            assert!(FULL.lines().any(there), "{name}");
+        }
+    }
 }
