@@ -115,3 +115,65 @@ fn compile_writes_nothing_when_it_fails() {
     assert_eq!(output.status.code(), Some(73));
     assert!(text(&output.stderr).contains("cannot write the table: "));
 }
+
+/// A source with a pool, a first and a second port of it.
+const POOLED: &str = "version = 1\nserver = { cloud = \"c\" }\n[networks.n]\nprefix_pools = [{ pool = \"2001:db8::/40\", length = 60 }]\n";
+const FIRST: &str = "[[ports]]\nmac_address = \"02:00:00:00:00:01\"\nnetwork = \"n\"\ndelegate = 1\n";
+const SECOND: &str = "[[ports]]\nmac_address = \"02:00:00:00:00:02\"\nnetwork = \"n\"\ndelegate = 1\n";
+
+#[test]
+fn the_lock_file_is_made_by_compile_and_kept_by_all_others() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (source, lock, table) = (path("leases.toml"), path("leases.lock"), path("leases.table"));
+    std::fs::write(&source, [POOLED, FIRST, SECOND].concat()).expect("written");
+    let missing =
+        format!("{lock}:1: error: 2 allocations are missing; run `frontdesk compile` on the lease source");
+    let checked = frontdesk(&["check", &source]);
+    assert_eq!(checked.status.code(), Some(65));
+    assert!(text(&checked.stdout).starts_with(&missing), "{}", text(&checked.stdout));
+    let json = frontdesk(&["check", "--json", &source]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!((&json["valid"], &json["problems"][0]["file"]), (&false.into(), &lock.as_str().into()));
+    let locked = frontdesk(&["compile", "--locked", &source, "-o", &table]);
+    assert_eq!(locked.status.code(), Some(65));
+    assert!(text(&locked.stderr).contains(&missing), "{}", text(&locked.stderr));
+    let run = frontdesk(&["run", "--leases", &source, "--attach", "nothing*"]);
+    assert_eq!(run.status.code(), Some(65), "{}", text(&run.stderr));
+    assert!(text(&run.stderr).contains(&missing), "{}", text(&run.stderr));
+    assert!(!Path::new(&lock).exists() && !Path::new(&table).exists(), "nobody else writes");
+
+    let compiled = frontdesk(&["compile", &source, "-o", &table]);
+    assert_eq!(compiled.status.code(), Some(0), "{}", text(&compiled.stderr));
+    assert!(text(&compiled.stdout).starts_with(&format!("{lock}: 2 allocations added, 0 pruned\n{table}: ")));
+    let first = std::fs::read(&lock).expect("written");
+    assert_eq!(frontdesk(&["check", &source]).status.code(), Some(0));
+    let again = frontdesk(&["compile", "--locked", &source, "-o", &table]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    assert!(text(&again.stdout).starts_with(&format!("{table}: ")), "no word of the lock file");
+
+    std::fs::write(&source, [POOLED, SECOND].concat()).expect("written");
+    assert_eq!(frontdesk(&["compile", &source, "-o", &table]).status.code(), Some(0));
+    assert_eq!(std::fs::read(&lock).expect("there"), first, "who is gone stays listed");
+    let both = frontdesk(&["compile", "--locked", "--prune", &source, "-o", &table]);
+    assert_eq!(both.status.code(), Some(64), "one or the other");
+    let pruned = frontdesk(&["compile", "--prune", &source, "-o", &table]);
+    assert!(text(&pruned.stdout).starts_with(&format!("{lock}: 0 allocations added, 1 pruned\n")));
+    assert!(!text(&std::fs::read(&lock).expect("there")).contains("02:00:00:00:00:01"));
+    assert!(text(&std::fs::read(&lock).expect("there")).contains("2001:db8:0:10::/60"), "nobody moved");
+}
+
+#[test]
+fn a_source_with_an_error_leaves_the_lock_file_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (source, lock, table) = (path("leases.toml"), path("leases.lock"), path("leases.table"));
+    std::fs::write(&source, [POOLED, FIRST, "[[ports]]\n"].concat()).expect("written");
+    assert_eq!(frontdesk(&["compile", &source, "-o", &table]).status.code(), Some(65));
+    assert!(!Path::new(&lock).exists() && !Path::new(&table).exists());
+    std::fs::write(&source, [POOLED, FIRST].concat()).expect("written");
+    std::fs::create_dir(&lock).expect("made");
+    let output = frontdesk(&["compile", &source, "-o", &table]);
+    assert_eq!(output.status.code(), Some(66), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("cannot read the lock file"), "{}", text(&output.stderr));
+}

@@ -400,6 +400,79 @@ fn ra_055_a_nat64_prefix_has_one_of_six_lengths() {
     );
 }
 
+#[test]
+fn ra_045_a_prefix_is_gone_or_it_is_not() {
+    let lines = |gone: &str| format!("{ROUTER}\n{SLAAC}\nretiring_prefixes = [{gone}] # <-");
+    for (gone, field, what, value, remedy) in [
+        (
+            "\"2001:db8:a::/48\"",
+            "[0]",
+            "overlaps subnets[0], 2001:db8:a::/64",
+            "2001:db8:a::/48",
+            "take one of them out, or write deprecated = true on the subnet",
+        ),
+        (
+            "\"fe80::/64\"",
+            "[0]",
+            "overlaps the link-local addresses",
+            "fe80::/64",
+            "use a prefix of global or unique local unicast addresses",
+        ),
+        (
+            "\"2001:db8:8::/64\", \"2001:db8:8::/64\"",
+            "[1]",
+            "overlaps retiring_prefixes[0], 2001:db8:8::/64",
+            "2001:db8:8::/64",
+            "write each prefix once, as it was advertised",
+        ),
+        ("7", "[0]", "is an integer, not a string", "7", "write a string"),
+    ] {
+        network_error(&lines(gone), [&format!("networks.n.retiring_prefixes{field}"), what, value, remedy]);
+    }
+    let text = format!("{HEAD}[networks.n] # <-\nretiring_prefixes = [\"2001:db8:8::/64\"]\n");
+    let remedy = "write router = { mac_address = \"…\" }, or take retiring_prefixes out where another router advertises";
+    error(&text, ["networks.n.router", "is missing though prefixes are retiring", "", remedy]);
+}
+
+#[test]
+fn what_an_advertisement_says_of_a_prefix_needs_one() {
+    for key in ["deprecated", "dhcpv6_pd_preferred", "router_address"] {
+        let lines = format!(
+            "subnets = [{{ cidr = \"2001:db8::/64\", gateway_ip = \"2001:db8::1\", {key} = true }}] # <-"
+        );
+        network_error(
+            &lines,
+            [
+                &format!("networks.n.subnets[0].{key}"),
+                "is never told: the subnet has no ipv6_ra_mode",
+                "true",
+                "write an ipv6_ra_mode, or take it out",
+            ],
+        );
+    }
+    network_error(
+        &format!(
+            "{ROUTER}\nsubnets = [{{ cidr = \"2001:db8::/64\", ipv6_ra_mode = \"slaac\", router_address = true }}] # <-"
+        ),
+        [
+            "networks.n.subnets[0].router_address",
+            "there is no address to tell",
+            "true",
+            "write gateway_ip: it is the address that is told (RFC 6275 §7.2)",
+        ],
+    );
+    let text = format!("{HEAD}[networks.n]\n{ROUTER}\n{SLAAC}\nmetadata_route = true # <-\n");
+    warning(
+        &text,
+        [
+            "networks.n.metadata_route",
+            "leads to an address that is not answered for",
+            "fe80::a9fe:a9fe",
+            "write metadata = true, or take it out",
+        ],
+    );
+}
+
 /// 16 header, 8 source link-layer address, 8 MTU, 40 subnets of 32: 1312 octets and the IPv6 header. One octet less of
 /// link makes two messages of it, each with header and source, none of them longer than the link.
 #[test]

@@ -324,3 +324,58 @@ fn metadata_is_a_table_that_json_can_hold() {
         ["ports[0].metadata", what, "a table of 1", "write it as a string"],
     );
 }
+
+/// RFC 9762 §5: the P flag promises a prefix to every host.
+#[test]
+fn pd_025_a_preferred_delegation_needs_a_prefix_for_every_port() {
+    let networks = NETWORKS
+        .replace("ipv6_ra_mode = \"slaac\",", "ipv6_ra_mode = \"slaac\", dhcpv6_pd_preferred = true,");
+    let port = |lines: &str| {
+        format!("{networks}[[ports]] # <-\nmac_address = \"fa:16:3e:00:01:01\"\nnetwork = \"a\"\n{lines}\n")
+    };
+    error(
+        &port(""),
+        [
+            "ports[0].delegated_prefixes",
+            "is missing though 2001:db8:a::/64 of network a tells hosts to ask for one",
+            "",
+            "write delegated_prefixes or delegate, or take dhcpv6_pd_preferred out (RFC 9762 §5)",
+        ],
+    );
+    assert_eq!(problems("leases.toml", &port("delegated_prefixes = [\"3fff::/60\"]")), []);
+}
+
+#[test]
+fn pd_019_an_excluded_prefix_is_a_part_of_the_delegated_one() {
+    for (value, what, shown, remedy) in [
+        (
+            "{ prefix = \"3fff::/56\", exclude = \"3fff:0:0:100::/64\" }",
+            "excludes what is no part of it",
+            "3fff:0:0:100::/64",
+            "exclude a prefix of 3fff::/56 that is longer (RFC 6603 §4.2)",
+        ),
+        (
+            "{ prefix = \"3fff::/56\", exclude = \"3fff::/56\" }",
+            "excludes what is no part of it",
+            "3fff::/56",
+            "exclude a prefix of 3fff::/56 that is longer (RFC 6603 §4.2)",
+        ),
+        (
+            "{ exclude = \"3fff::/56\" }",
+            "has no prefix",
+            "a table of 1",
+            "write a prefix, or { prefix = \"…\", exclude = \"…\" }",
+        ),
+        (
+            "{ prefix = \"3fff::/56\", length = 3 }",
+            "has an unknown field length",
+            "a table of 2",
+            "write a prefix, or { prefix = \"…\", exclude = \"…\" }",
+        ),
+    ] {
+        port_error(
+            &on_b(1, &format!("fixed_ips = [\"2001:db8:b::9\"]\ndelegated_prefixes = [{value}] # <-")),
+            ["ports[0].delegated_prefixes[0]", what, shown, remedy],
+        );
+    }
+}

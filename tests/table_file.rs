@@ -3,11 +3,21 @@
 mod lease_support;
 
 use frontdesk::lease::file::{FileError, read, write};
-use frontdesk::lease::{LoadError, Lookup, load};
+use frontdesk::lease::{LoadError, Lookup, load, load_locked};
 use frontdesk::types::MacAddr;
 use lease_support::{NETWORKS, table};
 
 const EXAMPLE: &str = include_str!("../fixtures/leases.example.toml");
+
+/// The octets of the table of the reference of all fields.
+fn full() -> Vec<u8> {
+    let source = include_bytes!("../fixtures/leases.full.toml");
+    let lock = include_bytes!("../fixtures/leases.full.lock");
+    let loaded = load_locked("leases.full.toml", source.to_vec(), Some(lock.to_vec()));
+    let mut octets = Vec::new();
+    write(&loaded.unwrap_or_else(|error| panic!("{error}")).table, &mut octets).expect("memory");
+    octets
+}
 
 fn octets(text: &str) -> Vec<u8> {
     let mut octets = Vec::new();
@@ -121,9 +131,8 @@ fn section(octets: &[u8], number: usize) -> (usize, usize) {
     (field(entry) as usize, field(entry + 16) as usize & 0xffff_ffff)
 }
 
-/// The file with octets changed and its checksum made right again.
-fn forged(at: usize, new: &[u8]) -> Vec<u8> {
-    let mut octets = octets(EXAMPLE);
+/// A file with octets changed and its checksum made right again.
+fn forged(mut octets: Vec<u8>, at: usize, new: &[u8]) -> Vec<u8> {
     octets[at..at + new.len()].copy_from_slice(new);
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(&octets[..12]);
@@ -185,8 +194,68 @@ fn a_table_that_contradicts_itself_is_refused() {
         ("empty slot", index + used * 8 + 4, &[0], "is not in its index"),
         ("wrong tag", index + used * 8, far, "cannot be found through its index"),
         ("strange port", index + used * 8 + 4, &[9], "of its index has no port"),
+        ("further RAs outside", at(NETWORK, 0, 92), far, "network 0: its further RAs lie outside the blobs"),
+        ("further RAs cut", at(NETWORK, 0, 96), &[3], "network 0: its further RAs are none"),
     ] {
-        let error = read(forged(offset, new)).err().unwrap_or_else(|| panic!("{name} was not missed"));
+        let error =
+            read(forged(good.clone(), offset, new)).err().unwrap_or_else(|| panic!("{name} was not missed"));
+        assert!(
+            matches!(&error, FileError::Content(_)) && error.to_string().contains(said),
+            "{name}: {error}"
+        );
+    }
+}
+
+#[test]
+fn the_full_table_is_read_back_as_it_was_written() {
+    let mut again = Vec::new();
+    write(&read(full()).expect("its own file"), &mut again).expect("memory");
+    assert_eq!(again, full());
+}
+
+/// What relays are told by, and what is excluded, is verified as everything else.
+#[test]
+fn a_table_whose_relays_contradict_themselves_is_refused() {
+    const PREFIX: usize = 5;
+    const DEVICE: usize = 6;
+    const LINK: usize = 8;
+    const RELAY: usize = 9;
+    const INTERFACE: usize = 10;
+    let good = full();
+    let at = |number: usize, record: usize, offset: usize| {
+        let (first, size) = section(&good, number);
+        first + record * size + offset
+    };
+    let far = &u32::MAX.to_le_bytes()[..];
+    for (name, offset, new, said) in [
+        ("excluded elsewhere", at(PREFIX, 1, 17), &[0x3f][..], "is no part of 2001:db8:face:200::/56"),
+        ("excluded whole", at(PREFIX, 1, 33), &[56], "is no prefix"),
+        ("excluded without length", at(PREFIX, 1, 33), &[0], "2001:db8:face:2ff::/0 is no prefix"),
+        ("link with host bits", at(LINK, 1, 15), &[1], "is no prefix"),
+        ("links in disorder", at(LINK, 1, 0), &[0x10], "link 1 is not behind the one before"),
+        ("link into the other", at(LINK, 0, 16), &[32], "is no prefix"),
+        ("link without network", at(LINK, 0, 18), &[7], "link 0 has no network"),
+        ("relay's devices outside", at(RELAY, 0, 0), far, "its relay: its devices lie outside the blobs"),
+        ("relay without devices", at(RELAY, 0, 4), &[0], "its relay: its devices are none"),
+        (
+            "relay's ways outside",
+            at(RELAY, 0, 8),
+            far,
+            "its relay: its ways to identify lie outside the blobs",
+        ),
+        ("relay without ways", at(RELAY, 0, 12), &[0], "its relay: its ways to identify are none"),
+        ("sources outside", at(RELAY, 0, 16), far, "its relay: its addresses lie outside the section"),
+        ("our addresses outside", at(RELAY, 0, 22), far, "its relay: its addresses lie outside the section"),
+        ("sources in disorder", at(RELAY, 0, 20), &[3], "its relay: its sources are not in order"),
+        ("strange format", at(RELAY, 0, 34), &[2], "its relay: its Remote-ID is none"),
+        ("group MAC", at(RELAY, 0, 36), &[1], "its relay: its answers have no source"),
+        ("global source", at(RELAY, 0, 42), &[0x20], "its relay: its answers have no source"),
+        ("id outside", at(INTERFACE, 0, 0), far, "interface 0 has no id"),
+        ("ids in disorder", at(INTERFACE, 1, 4), &[0], "interface 1 is not in the order of ids"),
+        ("device without name", at(DEVICE, 0, 0), far, "device 0 has no name"),
+    ] {
+        let error =
+            read(forged(good.clone(), offset, new)).err().unwrap_or_else(|| panic!("{name} was not missed"));
         assert!(
             matches!(&error, FileError::Content(_)) && error.to_string().contains(said),
             "{name}: {error}"

@@ -4,13 +4,16 @@ mod lease_support;
 
 use frontdesk::lease::options::{Origin, entries};
 use frontdesk::lease::record::{
-    NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT, SUBNET_SLAAC, SUBNET_STATEFUL,
+    NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT, SUBNET_DEPRECATED,
+    SUBNET_SLAAC, SUBNET_STATEFUL,
 };
-use frontdesk::lease::{LeaseTable, Lookup, Network, Port, file, load};
+use frontdesk::lease::{LeaseTable, Lookup, Network, Port, file, load, load_locked};
 use frontdesk::types::MacAddr;
 use lease_support::{HEAD, NETWORKS, table};
 
 const EXAMPLE: &str = include_str!("../fixtures/leases.example.toml");
+const FULL: &str = include_str!("../fixtures/leases.full.toml");
+const FULL_LOCK: &str = include_str!("../fixtures/leases.full.lock");
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();
@@ -173,6 +176,46 @@ fn a_network_of_another_router_answers_from_a_derived_address() {
     assert!(network.router_link_local().to_string().starts_with("fe80::"));
 }
 
+/// RFC 4861 §4.6.2, 6275 §7.2, 9762 §5, 9096 §3.5 and 4191 §2.3: what the flags of prefixes, prefixes that are gone and the
+/// route to the metadata address look like (RA-039, RA-045, RA-050, PD-022, PD-023).
+#[test]
+fn ra_045_ra_050_pd_023_prefixes_have_their_flags_and_the_gone_have_no_lifetime() {
+    let text = format!(
+        "{HEAD}[networks.n]\nmetadata = true\nmetadata_route = true\n\
+         router = {{ mac_address = \"fa:16:3e:00:00:01\", lifetime = 0 }}\n\
+         retiring_prefixes = [\"2001:db8:8::/64\", {{ prefix = \"2001:db8:9::/60\", ipv6_ra_mode = \"dhcpv6-stateful\" }}]\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8:1::/64\"\nipv6_ra_mode = \"slaac\"\ndhcpv6_pd_preferred = true\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8:2::/64\"\nipv6_ra_mode = \"slaac\"\ndeprecated = true\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8:3::/64\"\nipv6_ra_mode = \"dhcpv6-stateful\"\ngateway_ip = \"2001:db8:3::1\"\nrouter_address = true\n"
+    );
+    let table = table(&text);
+    let network = table.networks().next().expect("one");
+    let expected = hex("86 00 0000 40 80 0000 00000000 00000000
+         01 01 fa163e000001
+         03 04 40 d0 00015180 00003840 00000000 20010db8000100000000000000000000
+         03 04 40 c0 00015180 00000000 00000000 20010db8000200000000000000000000
+         03 04 40 a0 00015180 00003840 00000000 20010db8000300000000000000000001
+         03 04 40 c0 00000000 00000000 00000000 20010db8000800000000000000000000
+         03 04 3c 80 00000000 00000000 00000000 20010db8000900000000000000000000
+         18 03 80 00 00000708 fe80000000000000 00000000a9fea9fe");
+    assert_eq!(network.router_advertisement(), expected);
+    let flags: Vec<u8> = network.subnets().iter().map(|subnet| subnet.flags).collect();
+    assert_eq!(flags, [SUBNET_SLAAC, SUBNET_SLAAC | SUBNET_DEPRECATED, 0]);
+}
+
+/// RFC 6603 §4.2: a part that is longer than the prefix and inside it.
+#[test]
+fn pd_019_an_excluded_part_is_kept_with_its_prefix() {
+    let port = "[[ports]]\nmac_address = \"02:00:00:00:00:01\"\nnetwork = \"n\"\ndelegated_prefixes = [{ prefix = \"2001:db8:0:100::/56\", exclude = \"2001:db8:0:1ff::/64\" }, \"2001:db8:1::/48\"]\n";
+    let table = table(&format!("{HEAD}[networks.n]\n{port}"));
+    let said: Vec<(u8, Vec<u8>, u8)> = table
+        .ports()
+        .flat_map(|port| port.prefixes().to_vec())
+        .map(|p| (p.length, p.exclude.to_vec(), p.exclude_length))
+        .collect();
+    assert_eq!(said, [(56, hex("20010db8000001ff 0000000000000000"), 64), (48, vec![0; 16], 0)]);
+}
+
 #[test]
 fn toml_and_json_give_the_same_octets() {
     let value: serde_json::Value = toml::from_str(EXAMPLE).expect("TOML");
@@ -208,14 +251,46 @@ fn equal_blobs_are_stored_once() {
     assert_ne!(one.options, three.options, "its origin is the port");
 }
 
-/// The reference of all fields is itself a source without a problem.
+/// The reference of all fields is itself a source without a problem, and so is its lock file.
 #[test]
 fn the_full_example_has_no_problem() {
-    let text = include_str!("../fixtures/leases.full.toml");
-    assert_eq!(lease_support::problems("leases.full.toml", text), []);
-    let table = table(text);
+    let loaded = load_locked("leases.full.toml", FULL.into(), Some(FULL_LOCK.into()));
+    let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.warnings, []);
+    let table = loaded.table;
     assert_eq!(table.server_duid(), hex("0002 000022b8 3bc82226816f"));
-    let port = table.ports().next().expect("one port");
-    let codes: Vec<u16> = entries(port.options()).map(|entry| entry.code).collect();
-    assert_eq!(codes, [23, 31, 32, 59, 82, 83, 103], "24 and 56 are taken away");
+    let port = table.ports().next().expect("two ports");
+    let mut codes: Vec<u16> = entries(port.options()).map(|entry| entry.code).collect();
+    codes.dedup();
+    assert_eq!(
+        codes,
+        [
+            17, 21, 22, 23, 27, 28, 29, 30, 31, 32, 41, 42, 51, 52, 56, 57, 58, 59, 64, 82, 83, 86, 88, 103,
+            136, 143, 144, 145, 65001
+        ],
+        "24 is taken away, as are the network's boot files and their parameters"
+    );
+    let ntp: Vec<&[u8]> = entries(port.options()).filter(|e| e.code == 56).map(|e| e.wire).collect();
+    assert_eq!(ntp, [hex("0038 0015 0003 0011 03 6e7470 07 6578616d706c65 03 636f6d 00")], "the names stay");
+    let shared: Vec<u16> = entries(table.networks().next().expect("one").options()).map(|e| e.code).collect();
+    assert_eq!(shared.iter().filter(|code| **code == 16).count(), 4);
+    let other = table.ports().nth(1).expect("two ports");
+    assert_eq!((other.addresses().len(), other.prefixes().len()), (1, 2));
+    assert_eq!(other.options(), table.networks().next().expect("one").options());
+}
+
+/// Every field that the program knows is in the reference: those that a misspelt name is offered.
+#[test]
+fn the_full_example_has_every_field() {
+    for (line, count) in [("[networks.n]", 50), ("[[ports]]", 40)] {
+        let text = format!("{HEAD}{line}\nqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq = 1\n");
+        let problems = lease_support::problems("l.toml", &text);
+        let unknown = problems.iter().find(|p| p.what == "unknown field").expect("one");
+        let names = unknown.remedy.strip_prefix("take it out, or use one of ").expect("the list");
+        assert!(names.split(", ").count() > count, "{names}");
+        for name in names.split(", ") {
+            let there = |l: &str| l.starts_with(&format!("{name} = ")) || l.contains(&format!(".{name}]"));
+            assert!(FULL.lines().any(there), "{name}");
+        }
+    }
 }

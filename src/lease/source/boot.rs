@@ -82,7 +82,9 @@ fn file(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<BootFile
         let remedy = "keep at most 255";
         out.error(path.key("architectures").field(), "too many entries", file.architectures.len(), remedy);
     }
-    if file.architectures.is_empty() && file.user_class.is_empty() && file.vendor_class.is_empty() {
+    // A list whose entries could not be read is a list all the same.
+    let listed = fields.entry("architectures").and_then(|entry| entry.node.item(0));
+    if listed.is_none() && file.user_class.is_empty() && file.vendor_class.is_empty() {
         let remedy = "write architectures, user_class or vendor_class, or use boot_file_url";
         out.error(path.field(), "is for every client", &file.url, remedy);
     }
