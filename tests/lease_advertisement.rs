@@ -132,9 +132,8 @@ fn a_router_lifetime_below_the_shortest_pause_is_refused() {
         let router = format!(
             "router = {{ mac_address = \"fa:16:3e:00:00:01\", lifetime = {lifetime} }} # <-\n{SLAAC}"
         );
-        let value = format!("{lifetime} s");
-        let expected =
-            ["networks.n.router.lifetime", "is shorter than the shortest pause", &value, "at least 4"];
-        network_error(&router, expected);
+        let what = "is shorter than the shortest pause between RAs, 4 s";
+        let (value, remedy) = (format!("{lifetime} s"), "write 0 for no default route, or at least 4");
+        network_error(&router, ["networks.n.router.lifetime", what, &value, remedy]);
     }
 }
