@@ -62,6 +62,8 @@ fn sections(source: &Source, room: Vec<u8>) -> Result<Sections, TooLarge> {
     table.blobs.reserve(source.ports.len().saturating_mul(2));
     let devices = table.devices(source)?;
     table.out.ports.reserve_exact(source.ports.len());
+    table.out.addresses.reserve_exact(source.ports.address_count());
+    table.out.prefixes.reserve_exact(source.ports.prefix_count());
     for (number, port) in source.ports.iter() {
         table.port(source, &port, devices.get(number).copied().unwrap_or(NO_DEVICE))?;
     }
@@ -114,7 +116,8 @@ impl Builder {
     /// Makes the device section and gives the number of each port's device.
     fn devices(&mut self, source: &Source) -> Result<Vec<u32>, TooLarge> {
         let pinned = source.ports.iter().filter_map(|(number, port)| Some((port.device?, number)));
-        let mut names: Vec<(&str, usize)> = pinned.collect();
+        let mut names: Vec<(&str, usize)> = Vec::with_capacity(source.ports.len());
+        names.extend(pinned);
         names.sort_unstable();
         let mut devices = vec![NO_DEVICE; source.ports.len()];
         for (device, same) in names.chunk_by(|a, b| a.0 == b.0).enumerate() {

@@ -51,7 +51,7 @@ impl<'s> Document<'s> {
                 json::split(text).unwrap_or_else(|| vec![Piece { range: 0..text.len(), port: false }])
             }
         };
-        let (mut rest, mut seams, mut ports) = (String::new(), Vec::new(), Vec::new());
+        let (mut rest, mut seams, mut ports) = (String::new(), Vec::new(), Vec::with_capacity(pieces.len()));
         for piece in pieces {
             if piece.port {
                 ports.push(piece.range);
