@@ -83,8 +83,11 @@ impl<'s> Document<'s> {
     pub(super) fn port(&self, index: usize) -> (Option<Node<'s>>, Vec<Broken>) {
         let piece = self.ports.get(index).and_then(|range| self.text.get(range.clone())).unwrap_or("");
         match self.format {
-            Format::Json => json::parse(piece),
-            Format::Toml => match plain::port(piece) {
+            Format::Json => match plain::json(piece) {
+                Some(node) => (Some(node), Vec::new()),
+                None => json::parse(piece),
+            },
+            Format::Toml => match plain::toml(piece) {
                 Some(node) => (Some(node), Vec::new()),
                 None => {
                     let (node, broken) = toml::parse(piece);
