@@ -43,7 +43,8 @@ fn macs(source: &Source, out: &mut Findings) {
         let network = source.networks.get(port.network? as usize)?;
         Some((network.vlan, port.mac?, i))
     };
-    let mut keys: Vec<(u16, MacAddr, usize)> = source.ports.iter().filter_map(key).collect();
+    let mut keys: Vec<(u16, MacAddr, usize)> = Vec::with_capacity(source.ports.len());
+    keys.extend(source.ports.iter().filter_map(key));
     keys.sort_unstable();
     for group in keys.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).filter(|group| group.len() > 1) {
         for (n, (vlan, mac, index)) in group.iter().enumerate().skip(1) {
@@ -80,7 +81,7 @@ fn same_mac(
 }
 
 fn addresses(source: &Source, out: &mut Findings) {
-    let mut all: Vec<(u32, Ipv6Addr, usize, usize)> = Vec::new();
+    let mut all: Vec<(u32, Ipv6Addr, usize, usize)> = Vec::with_capacity(source.ports.address_count());
     for (index, port) in source.ports.iter() {
         let Some(network) = port.network else { continue };
         let given = port.fixed_ips.iter().enumerate().filter(|(_, a)| **a != UNREAD_ADDRESS);
@@ -116,7 +117,9 @@ fn prefixes(source: &Source, out: &mut Findings) {
         let real = port.delegated_prefixes.iter().enumerate().filter(|(_, p)| p.prefix.prefix_len() > 0);
         real.map(move |(j, delegated)| (delegated.prefix, Owner::Port(i, j)))
     });
-    let mut all: Vec<(Ipv6Net, Owner)> = delegated.collect();
+    let subnets: usize = source.networks.iter().map(|network| network.subnets.len()).sum();
+    let mut all: Vec<(Ipv6Net, Owner)> = Vec::with_capacity(source.ports.prefix_count() + subnets);
+    all.extend(delegated);
     if all.is_empty() {
         return;
     }

@@ -74,6 +74,8 @@ fn sections(source: &Source, allocations: &Allocations, room: Vec<u8>) -> Result
         table.relay(relay, &of_relay)?;
     }
     table.out.ports.reserve_exact(source.ports.len());
+    table.out.addresses.reserve_exact(source.ports.address_count());
+    table.out.prefixes.reserve_exact(source.ports.prefix_count());
     for (number, port) in source.ports.iter() {
         let device = devices.get(number).copied().unwrap_or(NO_DEVICE);
         table.port(source, (number, &port), device, allocations)?;
@@ -137,8 +139,8 @@ impl Builder {
     fn devices(&mut self, source: &Source) -> Result<(Vec<u32>, Vec<u32>), TooLarge> {
         let pinned = source.ports.iter().filter_map(|(number, port)| Some((port.device?, Some(number))));
         let of_relay = source.relay.iter().flat_map(|relay| &relay.devices);
-        let mut names: Vec<(&str, Option<usize>)> =
-            pinned.chain(of_relay.map(|name| (name.as_str(), None))).collect();
+        let mut names: Vec<(&str, Option<usize>)> = Vec::with_capacity(source.ports.len());
+        names.extend(pinned.chain(of_relay.map(|name| (name.as_str(), None))));
         names.sort_unstable();
         let (mut devices, mut of_relay) = (vec![NO_DEVICE; source.ports.len()], Vec::new());
         for (device, same) in names.chunk_by(|a, b| a.0 == b.0).enumerate() {

@@ -51,7 +51,7 @@ impl<'s> Document<'s> {
                 json::split(text).unwrap_or_else(|| vec![Piece { range: 0..text.len(), port: false }])
             }
         };
-        let (mut rest, mut seams, mut ports) = (String::new(), Vec::new(), Vec::new());
+        let (mut rest, mut seams, mut ports) = (String::new(), Vec::new(), Vec::with_capacity(pieces.len()));
         for piece in pieces {
             if piece.port {
                 ports.push(piece.range);
@@ -83,8 +83,11 @@ impl<'s> Document<'s> {
     pub(super) fn port(&self, index: usize) -> (Option<Node<'s>>, Vec<Broken>) {
         let piece = self.ports.get(index).and_then(|range| self.text.get(range.clone())).unwrap_or("");
         match self.format {
-            Format::Json => json::parse(piece),
-            Format::Toml => match plain::port(piece) {
+            Format::Json => match plain::json(piece) {
+                Some(node) => (Some(node), Vec::new()),
+                None => json::parse(piece),
+            },
+            Format::Toml => match plain::toml(piece) {
                 Some(node) => (Some(node), Vec::new()),
                 None => {
                     let (node, broken) = toml::parse(piece);

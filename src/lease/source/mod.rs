@@ -43,6 +43,9 @@ use ports::Shard;
 /// Ports that are worth a thread of their own: starting one costs as much as reading a few hundred.
 const PORTS_PER_THREAD: usize = 2048;
 
+/// Ports that tell how large the others are.
+const TELLING_PORTS: usize = 1024;
+
 /// A source, what was found wrong so far, and the text to tell lines by.
 #[derive(Debug)]
 pub(super) struct Read<'s> {
@@ -110,7 +113,10 @@ fn ports(document: &Document<'_>, names: &Networks<'_>) -> (Vec<Shard>, Findings
     let share = count.div_ceil(threads);
     let read = |range: Range<usize>| {
         let (mut shard, mut findings) = (Shard::with_capacity(range.len()), Findings::default());
-        for index in range {
+        for index in range.clone() {
+            if index - range.start == TELLING_PORTS {
+                shard.reserve(range.end - index);
+            }
             one_port(document, index, names, &mut shard, &mut findings);
         }
         (shard, findings)

@@ -1,7 +1,7 @@
-//! The TOML that programs write for a port, read straight into the common tree.
+//! The TOML and JSON that programs write for a port, read straight into the common tree.
 //!
-//! Bare keys, strings without escapes, decimal integers, booleans, lists and inline tables of those on one line,
-//! `[ports.x]` tables, comments. It refuses everything else, right or wrong, and says nothing about it: the whole
+//! Bare keys, strings without escapes, decimal integers, booleans, lists and tables of those; in TOML on one line,
+//! `[ports.x]` tables and comments too. It refuses everything else, right or wrong, and says nothing about it: the whole
 //! parser then reads the piece. Whatever is accepted here gives the tree that the whole parser gives.
 
 use super::node::{Entry, Node, Value};
@@ -12,9 +12,18 @@ const USUAL_FIELDS: usize = 12;
 /// Most digits of an integer that fits 64 bits whatever the digits are.
 const DIGITS: usize = 18;
 
-/// The port of a piece that starts with `[[ports]]`, if the piece is plain.
-pub(super) fn port(piece: &str) -> Option<Node<'_>> {
-    let mut scan = Scan { text: piece, at: 0 };
+/// The port of a piece of JSON, if the piece is plain.
+pub(super) fn json(piece: &str) -> Option<Node<'_>> {
+    let mut scan = Scan { text: piece, at: 0, json: true };
+    scan.blanks();
+    let port = scan.table(USUAL_FIELDS, Scan::value)?;
+    scan.blanks();
+    scan.peek().is_none().then_some(port)
+}
+
+/// The port of a piece of TOML that starts with `[[ports]]`, if the piece is plain.
+pub(super) fn toml(piece: &str) -> Option<Node<'_>> {
+    let mut scan = Scan { text: piece, at: 0, json: false };
     scan.blank_lines()?;
     let at = scan.at;
     scan.literal("[[ports]]")?;
@@ -24,11 +33,11 @@ pub(super) fn port(piece: &str) -> Option<Node<'_>> {
     while scan.at < piece.len() {
         port.push(scan.part()?);
     }
-    Some(Node { at, value: table(port)? })
+    Some(Node { at, value: sorted(port)? })
 }
 
 /// A table in the order of the whole parser; nothing if a key is there twice.
-fn table(mut entries: Vec<Entry<'_>>) -> Option<Value<'_>> {
+fn sorted(mut entries: Vec<Entry<'_>>) -> Option<Value<'_>> {
     entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     let twice = entries.windows(2).any(|pair| matches!(pair, [a, b] if a.key == b.key));
     (!twice).then_some(Value::Table(entries))
@@ -37,6 +46,7 @@ fn table(mut entries: Vec<Entry<'_>>) -> Option<Value<'_>> {
 struct Scan<'s> {
     text: &'s str,
     at: usize,
+    json: bool,
 }
 
 impl<'s> Scan<'s> {
@@ -58,7 +68,8 @@ impl<'s> Scan<'s> {
     }
 
     fn blanks(&mut self) {
-        self.run(|b| b == b' ' || b == b'\t');
+        let json = self.json;
+        self.run(|b| b == b' ' || b == b'\t' || (json && (b == b'\r' || b == b'\n')));
     }
 
     /// Blanks, a comment if there is one, and the end of the line or of the text.
@@ -92,7 +103,7 @@ impl<'s> Scan<'s> {
             if matches!(self.peek(), None | Some(b'[')) {
                 return Some(());
             }
-            entries.push(self.pair()?);
+            entries.push(self.pair(Self::value)?);
             self.line_end()?;
         }
     }
@@ -106,27 +117,34 @@ impl<'s> Scan<'s> {
         self.line_end()?;
         let mut entries = Vec::new();
         self.statements(&mut entries)?;
-        Some(Entry { key: key.into(), at, node: Node { at: header, value: table(entries)? } })
+        Some(Entry { key: key.into(), at, node: Node { at: header, value: sorted(entries)? } })
     }
 
-    /// A bare key.
+    /// A bare key, in JSON a string.
     fn key(&mut self) -> Option<(usize, &'s str)> {
         let at = self.at;
+        if self.json {
+            return Some((at, self.string()?));
+        }
         let key = self.run(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         (!key.is_empty()).then_some((at, key))
     }
 
-    fn pair(&mut self) -> Option<Entry<'s>> {
+    fn pair(&mut self, value: fn(&mut Self) -> Option<Node<'s>>) -> Option<Entry<'s>> {
         let (at, key) = self.key()?;
         self.blanks();
-        self.literal("=")?;
+        self.literal(if self.json { ":" } else { "=" })?;
         self.blanks();
-        let node = match self.peek()? {
-            b'[' => self.list()?,
-            b'{' => self.inline_table()?,
-            _ => self.scalar()?,
-        };
-        Some(Entry { key: key.into(), at, node })
+        Some(Entry { key: key.into(), at, node: value(self)? })
+    }
+
+    /// A value of a port.
+    fn value(&mut self) -> Option<Node<'s>> {
+        match self.peek()? {
+            b'[' => self.list(),
+            b'{' => self.table(0, Self::scalar),
+            _ => self.scalar(),
+        }
     }
 
     fn list(&mut self) -> Option<Node<'s>> {
@@ -139,21 +157,18 @@ impl<'s> Scan<'s> {
         Some(Node { at, value: Value::List(items) })
     }
 
-    fn inline_table(&mut self) -> Option<Node<'s>> {
+    /// An inline table of TOML, an object of JSON.
+    fn table(&mut self, usual: usize, value: fn(&mut Self) -> Option<Node<'s>>) -> Option<Node<'s>> {
         let at = self.at;
-        let mut entries = Vec::new();
+        let mut entries = Vec::with_capacity(usual);
         self.members("{", "}", |scan| {
-            let (at, key) = scan.key()?;
-            scan.blanks();
-            scan.literal("=")?;
-            scan.blanks();
-            entries.push(Entry { key: key.into(), at, node: scan.scalar()? });
+            entries.push(scan.pair(value)?);
             Some(())
         })?;
-        Some(Node { at, value: table(entries)? })
+        Some(Node { at, value: sorted(entries)? })
     }
 
-    /// What stands between brackets on one line, with commas between.
+    /// What stands between brackets, with commas between.
     fn members(
         &mut self,
         open: &str,
@@ -180,12 +195,8 @@ impl<'s> Scan<'s> {
     fn scalar(&mut self) -> Option<Node<'s>> {
         let at = self.at;
         let value = match self.peek()? {
-            b'"' => {
-                self.at += 1;
-                let text = self.run(|b| is_printed(b) && b != b'"' && b != b'\\');
-                self.literal("\"")?;
-                Value::Text(text.into())
-            }
+            b'"' => Value::Text(self.string()?.into()),
+            b'n' if self.json => self.literal("null").map(|()| Value::Null)?,
             b't' => self.literal("true").map(|()| Value::Bool(true))?,
             b'f' => self.literal("false").map(|()| Value::Bool(false))?,
             b'0'..=b'9' => {
@@ -199,6 +210,15 @@ impl<'s> Scan<'s> {
         };
         Some(Node { at, value })
     }
+
+    /// A string without escapes; JSON has no tab in it (RFC 8259 §7).
+    fn string(&mut self) -> Option<&'s str> {
+        let json = self.json;
+        self.literal("\"")?;
+        let text = self.run(|b| is_printed(b) && b != b'"' && b != b'\\' && !(json && b == b'\t'));
+        self.literal("\"")?;
+        Some(text)
+    }
 }
 
 /// What may stand in a string or a comment: the tab and everything but control characters.
@@ -210,13 +230,13 @@ fn is_printed(byte: u8) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::toml;
+    use super::super::{json as whole_json, toml as whole_toml};
     use super::*;
 
     /// The tree of the plain reader, which must be that of the whole parser.
     fn accepted(piece: &str) -> bool {
-        let Some(plain) = port(piece) else { return false };
-        let (whole, broken) = toml::parse(piece);
+        let Some(plain) = toml(piece) else { return false };
+        let (whole, broken) = whole_toml::parse(piece);
         assert!(broken.is_empty(), "{piece:?}: {broken:?}");
         let Value::Table(mut top) = whole.value else { panic!("{piece:?}: no table") };
         assert_eq!(top.len(), 1, "{piece:?}");
@@ -224,6 +244,54 @@ mod tests {
         assert_eq!(ports.len(), 1, "{piece:?}");
         assert_eq!(format!("{plain:?}"), format!("{:?}", ports.remove(0)), "{piece:?}");
         true
+    }
+
+    fn accepted_json(piece: &str) -> bool {
+        let Some(plain) = json(piece) else { return false };
+        let (whole, broken) = whole_json::parse(piece);
+        assert!(broken.is_empty(), "{piece:?}: {broken:?}");
+        assert_eq!(format!("{:?}", Some(plain)), format!("{whole:?}"), "{piece:?}");
+        true
+    }
+
+    #[test]
+    fn json_that_programs_write_is_read_as_the_whole_parser_reads_it() {
+        for piece in [
+            "{}",
+            " \t\r\n{ }\n",
+            "{\"b\": \"x\", \"a\":1 ,\"c\" : true,\n\"d\":false,\"\":null}",
+            "{\"é\":\"é\",\"a\":[],\"b\":[ ],\"c\":[\"x\", 0,999999999999999999]}",
+            "{\"m\":{\"z\":1,\n\"y\":\"2\"},\"l\":{}}",
+        ] {
+            assert!(accepted_json(piece), "{piece:?}");
+        }
+        for piece in [
+            "",
+            "{",
+            "{}x",
+            "[]",
+            "1",
+            "{a:1}",
+            "{\"a\":01}",
+            "{\"a\":-1}",
+            "{\"a\":1.5}",
+            "{\"a\":1e3}",
+            "{\"a\":1,}",
+            "{\"a\":1 \"b\":2}",
+            "{\"a\":\"\\n\"}",
+            "{\"a\":\"\t\"}",
+            "{\"a\":1,\"a\":2}",
+            "{\"a\":[[1]]}",
+            "{\"a\":nul}",
+            "{\"a\":{\"b\":[1]}}",
+            "{\"a\":1}\u{a0}",
+            "\u{feff}{}",
+            "{\"a\"=1}",
+            "{}//",
+            "{\"a\":1000000000000000000}",
+        ] {
+            assert!(json(piece).is_none(), "{piece:?}");
+        }
     }
 
     #[test]
@@ -280,10 +348,10 @@ mod tests {
             "[x]",
             "\u{feff}a = 1",
         ] {
-            assert!(port(&format!("[[ports]]\n{line}\n")).is_none(), "{line:?}");
+            assert!(toml(&format!("[[ports]]\n{line}\n")).is_none(), "{line:?}");
         }
-        assert!(port("").is_none());
-        assert!(port("[[ports]] x").is_none());
+        assert!(toml("").is_none());
+        assert!(toml("[[ports]] x").is_none());
     }
 
     proptest! {
@@ -305,6 +373,30 @@ mod tests {
             )
         ) {
             let _ = accepted(&format!("[[ports]]\n{}", parts.concat()));
+        }
+
+        #[test]
+        fn a_tree_of_json_is_never_another_than_that_of_the_whole_parser(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    6 => Just("\"a\":"), 3 => Just("\"b\" : "), 2 => Just("\"x\""), 1 => Just("\"é\""), 1 => Just("\""),
+                    2 => Just("1"), 1 => Just("0"), 1 => Just("true"), 1 => Just("null"), 1 => Just("-"), 1 => Just("."),
+                    1 => Just("["), 2 => Just("[]"), 1 => Just("]"), 1 => Just("{"), 1 => Just("}"), 6 => Just(","),
+                    1 => Just("\n"), 1 => Just("\t"), 1 => Just("\\"), 1 => Just("\u{7f}"), 1 => Just("\u{a0}"), 1 => Just("//"),
+                ],
+                0..12,
+            )
+        ) {
+            let _ = accepted_json(&format!("{{{}}}", parts.concat()));
+        }
+
+        #[test]
+        fn a_changed_octet_of_json_gives_no_other_tree(at in 0_usize..190, octet in 0_u8..128) {
+            let piece = "{\"mac\": \"fa:16:3e:00:00:01\", \"ips\":[\"2001:db8::1\", \"2001:db8::2\"],\n\"mtu\": 1500, \"up\": true, \"meta\": {\"a\": \"b\", \"c\": 2}}";
+            let mut octets = piece.as_bytes().to_vec();
+            let count = octets.len();
+            octets[at % count] = octet;
+            let _ = accepted_json(std::str::from_utf8(&octets).expect("ASCII"));
         }
 
         #[test]

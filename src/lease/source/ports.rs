@@ -92,6 +92,18 @@ impl Shard {
         Self { records: Vec::with_capacity(ports), ..Self::default() }
     }
 
+    /// Makes room for so many ports more that are like those that are there: growing copies, and takes memory twice.
+    /// Nothing comes of it where that is more than there is.
+    pub(super) fn reserve(&mut self, more: usize) {
+        let ports = self.records.len().max(1);
+        // An eighth more, for numbers that grow longer.
+        let room = |length: usize| length.saturating_mul(more) / ports / 8 * 9;
+        let _ = self.names.try_reserve(room(self.names.len()));
+        let _ = self.metadata.try_reserve(room(self.metadata.len()));
+        let _ = self.addresses.try_reserve(room(self.addresses.len()));
+        let _ = self.prefixes.try_reserve(room(self.prefixes.len()));
+    }
+
     /// Appends a port whose metadata were written to [`metadata`](Self::metadata) before.
     pub(super) fn push(&mut self, port: &Port<'_>, options: Option<Box<Options>>) {
         self.names.extend_from_slice(port.device.unwrap_or("").as_bytes());
@@ -149,6 +161,16 @@ impl Ports {
     /// Number of ports.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.records.len()).sum()
+    }
+
+    /// Number of addresses of all ports.
+    pub(crate) fn address_count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.addresses.len()).sum()
+    }
+
+    /// Number of delegated prefixes of all ports.
+    pub(crate) fn prefix_count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.prefixes.len()).sum()
     }
 
     /// All ports, numbered from 0.
