@@ -2,7 +2,9 @@
 
 mod lease_support;
 
-use frontdesk::lease::{Form, LeaseTable, LoadError, Loaded, Lock, Lookup, load_locked, load_with_lock};
+use frontdesk::lease::{
+    Form, LeaseTable, LoadError, Loaded, Lock, Lookup, load_locked, load_with_lock, lock_path,
+};
 use frontdesk::types::MacAddr;
 use lease_support::{HEAD, pooled as source, pooled_port as port};
 
@@ -363,4 +365,16 @@ fn a_large_lock_file_is_read_back_line_by_line() {
         )),
         "{said:?}"
     );
+}
+
+#[test]
+fn a_lock_file_is_never_its_source() {
+    for (source, lock) in [
+        ("a/leases.toml", "a/leases.lock"),
+        ("leases.json", "leases.lock"),
+        ("leases", "leases.lock"),
+        ("x.lock", "x.lock.lock"),
+    ] {
+        assert_eq!(lock_path(source.as_ref()).to_str(), Some(lock));
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Failure, exit, print};
 use crate::io::atomic;
-use crate::lease::{LeaseTable, load_locked, lock_path};
+use crate::lease::{LeaseTable, file, load_locked, lock_path};
 
 /// A lease source or a compiled table, and the lock file if there is one.
 pub(super) struct Files {
@@ -16,12 +16,15 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Reads both.
+    /// Reads both; a compiled table has no lock file.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let leases = atomic::read(path).map_err(|error| {
             Failure::new(exit::NO_INPUT, format!("{name}: cannot read the lease source or table: {error}"))
         })?;
+        if file::is_table(&leases) {
+            return Ok(Self { name, leases, lock: None });
+        }
         let lock = match atomic::read(&lock_path(path)) {
             Ok(octets) => Some(octets),
             Err(error) if error.kind() == ErrorKind::NotFound => None,

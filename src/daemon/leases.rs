@@ -1,5 +1,6 @@
 //! Reads a lease source or a compiled table from its file.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,8 +29,12 @@ pub(super) fn load(path: &Path) -> Result<Arc<LeaseTable>, LoadError> {
         std::fs::read(path).map_err(|error| LoadError::Read { name, error })
     };
     let bytes = read(path)?;
-    let lock = lease::lock_path(path);
-    let lock = if lock.exists() { Some(read(&lock)?) } else { None };
+    let lock = match read(&lease::lock_path(path)) {
+        _ if lease::file::is_table(&bytes) => None,
+        Ok(octets) => Some(octets),
+        Err(LoadError::Read { error, .. }) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
     let loaded = lease::load_locked(&name, bytes, lock).map_err(LoadError::Data)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");

@@ -55,9 +55,12 @@ pub struct Lock {
     pub prune: bool,
 }
 
-/// The name of the lock file beside a source: the same with the ending `.lock`.
+/// The name of the lock file beside a source: the same with the ending `.lock`, and never the source's own.
 #[must_use]
 pub fn lock_path(source: &Path) -> PathBuf {
+    if source.extension().is_some_and(|extension| extension == "lock") {
+        return source.with_extension("lock.lock");
+    }
     source.with_extension("lock")
 }
 
