@@ -116,7 +116,7 @@ impl<'a> RelayChain<'a> {
     }
 
     /// Writes the Relay-replies of all levels up to where the client's answer begins, mirroring each level as it was
-    /// received (RFC 9915 §9.2, §19.3; RLY-009). [`close`](Self::close) fills in the lengths afterwards.
+    /// received (RFC 9915 §9.2, §19.3; RLY-009). [`Opened::close`] fills in the lengths afterwards.
     ///
     /// # Errors
     /// [`Full`] when the buffer ends.
