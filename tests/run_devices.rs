@@ -2,8 +2,10 @@
 
 mod namespace;
 
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
+use frontdesk::io::child::end_with_parent;
 use namespace::daemon::{Daemon, argument, file, leases};
 use namespace::{cable, index, injector, ip, quiet, sh};
 
@@ -155,6 +157,47 @@ fn a_bridge_and_its_port_together_are_warned_of() {
         let both = started("br0,tap0", 1);
         both.wait_for_log("both a bridge and its port are attached");
         assert!(!daemon.log().iter().any(|line| line.contains("both a bridge")));
+    });
+}
+
+/// Closing a socket waits for every processor; whoever asks or stops the daemon does not.
+#[test]
+fn signals_are_answered_while_many_devices_go() {
+    const DEVICES: u64 = 100;
+    namespace::run("signals_are_answered_while_many_devices_go", || {
+        let daemon = started("tap*", 1);
+        let lines: String =
+            (0..DEVICES).map(|n| format!("link add tap{n} group 7 type veth peer name guest{n}\n")).collect();
+        ip(&format!("-batch {}", argument(&file("many", &lines))));
+        daemon.wait_for_counter("devices", DEVICES);
+        ip("link del group 7");
+        let start = Instant::now();
+        daemon.counters();
+        let took = start.elapsed();
+        daemon.wait_for_counter("devices", 0);
+        // A hundred sockets, one after the other, took over three seconds.
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    });
+}
+
+/// A list of devices that signals interrupt is not begun anew, and costs no log line.
+#[test]
+fn signals_do_not_starve_the_list_of_devices() {
+    namespace::run("signals_do_not_starve_the_list_of_devices", || {
+        cable("tap0", "guest0");
+        let others: String =
+            (0..150).map(|n| format!("link add other{n} type veth peer name peer{n}\n")).collect();
+        ip(&format!("-batch {}", argument(&file("others", &others))));
+        let daemon = started("tap0", 1);
+        let mut flood = Command::new("sh");
+        flood.args(["-c", &format!("while kill -USR1 {}; do :; done", daemon.pid())]);
+        end_with_parent(&mut flood);
+        let mut flood = flood.spawn().expect("sh runs");
+        daemon.wait_for_log(" attached");
+        flood.kill().expect("it runs");
+        flood.wait().expect("a child");
+        let log = daemon.log();
+        assert!(!log.iter().any(|line| line.contains("forward response")), "{log:#?}");
     });
 }
 

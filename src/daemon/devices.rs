@@ -1,12 +1,16 @@
 //! Which devices are attached: those whose name matches a pattern, for as long as they exist.
+//!
+//! Opening a ring waits for every processor, as closing one does. So at most one is opened by each call, and the caller
+//! sees to signals in between; sockets are closed aside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
 use globset::GlobSet;
 
 use super::Settings;
+use super::closer::Closer;
 use crate::io::links::{Kind, Link, LinkEvent};
 use crate::io::packet::{Filter, MAX_SLOTS, MIN_SLOTS, Port, PortOptions, SLOT, Socket};
 use crate::io::worker::{Ended, Worker};
@@ -27,8 +31,13 @@ pub(super) struct Devices {
     slots: Option<u32>,
     filter: Filter,
     attached: BTreeMap<u32, Attached>,
-    /// Sockets that the packet thread may still hold; closed here, because closing one waits for every processor.
-    retired: Vec<Arc<Socket>>,
+    /// Devices of a list that are still to be looked at, in order.
+    listed: VecDeque<Link>,
+    /// Devices that the ring budget is to be shared by, once all listed ones are attached.
+    expected: usize,
+    /// Devices whose ring is to be exchanged for a shorter one.
+    long: Vec<u32>,
+    closer: Closer,
     /// Devices that match and cannot be attached, told once.
     unfit: BTreeSet<u32>,
     /// Ports whose bridge is attached too, told once.
@@ -50,7 +59,10 @@ impl Devices {
             slots: settings.ring_frames,
             filter,
             attached: BTreeMap::new(),
-            retired: Vec::new(),
+            listed: VecDeque::new(),
+            expected: 0,
+            long: Vec::new(),
+            closer: Closer::default(),
             unfit: BTreeSet::new(),
             doubled: BTreeSet::new(),
             drops: 0,
@@ -65,10 +77,35 @@ impl Devices {
     /// Frames lost for want of a ring slot since the start.
     pub(super) fn drops(&mut self) -> u64 {
         self.drops += self.attached.values().map(|a| a.socket.take_statistics().1).sum::<u64>();
-        self.drops
+        self.drops + self.closer.drops()
     }
 
-    /// Attaches and detaches as the event demands.
+    /// True while [`proceed`](Self::proceed) has something to do. The next event is to wait until then.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.listed.is_empty() || !self.long.is_empty()
+    }
+
+    /// Does the next part of what the last event demands.
+    pub(super) fn proceed(&mut self, worker: &Worker) -> Result<(), Ended> {
+        if let Some(link) = self.listed.pop_front() {
+            let room = self.expected.max(self.count() + 1);
+            self.follow_one(link, room, worker)?;
+            self.settle();
+        } else if let Some(index) = self.long.pop() {
+            self.shorten(index, worker)?;
+        }
+        Ok(())
+    }
+
+    /// Closes all sockets, after the packet thread has ended.
+    pub(super) fn finish(&mut self) {
+        while let Some((_, attached)) = self.attached.pop_first() {
+            self.closer.close(attached.socket);
+        }
+        self.closer.finish();
+    }
+
+    /// Attaches and detaches as the event demands; [`proceed`](Self::proceed) does the rest of it.
     pub(super) fn follow(&mut self, event: LinkEvent, worker: &Worker) -> Result<(), Ended> {
         match event {
             LinkEvent::All(links) => self.follow_all(links, worker)?,
@@ -81,9 +118,22 @@ impl Devices {
                 self.detach(index, "gone", worker)?;
             }
         }
-        self.warn_of_bridges();
-        self.make_room(worker)?;
-        self.bury(worker)
+        self.settle();
+        Ok(())
+    }
+
+    /// When all that is listed is attached: warns of doubled ports, and finds the rings that are longer than their
+    /// share, now that there are more devices. A share is a power of two, so each ring is exchanged a few times at most.
+    fn settle(&mut self) {
+        if self.listed.is_empty() {
+            self.warn_of_bridges();
+            let share = self.share();
+            self.long = self.attached.iter().filter(|(_, a)| a.slots > share).map(|(i, _)| *i).collect();
+        }
+    }
+
+    fn share(&self) -> u32 {
+        self.slots.unwrap_or_else(|| share(self.count()))
     }
 
     /// Replaces the filter of every socket.
@@ -104,8 +154,10 @@ impl Devices {
             self.detach(index, "gone", worker)?;
         }
         self.unfit.retain(|i| there.contains(i));
-        let room = links.iter().filter(|l| self.globs.is_match(&l.name)).count();
-        links.into_iter().try_for_each(|link| self.follow_one(link, room, worker))
+        self.expected = links.iter().filter(|l| self.globs.is_match(&l.name)).count();
+        let ours = |l: &Link| self.globs.is_match(&l.name) || self.attached.contains_key(&l.index);
+        self.listed = links.into_iter().filter(ours).collect();
+        Ok(())
     }
 
     /// `room`: the devices that the ring budget is to be shared by.
@@ -173,39 +225,26 @@ impl Devices {
         self.doubled.retain(|(port, bridge)| *port != index && *bridge != index);
         let Some(attached) = self.attached.remove(&index) else { return Ok(()) };
         tracing::info!(device = %attached.link.name, index, why, "detached");
-        self.retired.push(attached.socket);
-        worker.detach(index)
-    }
-
-    /// Exchanges rings that are longer than their share, now that there are more devices, for shorter ones. A share is
-    /// a power of two, so each ring is exchanged a few times at most.
-    fn make_room(&mut self, worker: &Worker) -> Result<(), Ended> {
-        let share = self.slots.unwrap_or_else(|| share(self.count()));
-        let long: Vec<u32> = self.attached.iter().filter(|(_, a)| a.slots > share).map(|(i, _)| *i).collect();
-        for index in long {
-            let Some(link) = self.attached.get(&index).map(|a| a.link.clone()) else { continue };
-            match self.open(&link, share) {
-                Ok(port) => {
-                    let socket = Arc::clone(port.socket());
-                    worker.replace(port)?;
-                    let attached = Attached { link, socket, slots: share };
-                    self.retired.extend(self.attached.insert(index, attached).map(|old| old.socket));
-                }
-                Err(error) => {
-                    tracing::debug!(device = %link.name, index, %error, "keeps its long ring");
-                }
-            }
-        }
+        worker.detach(index)?;
+        self.closer.close(attached.socket);
         Ok(())
     }
 
-    /// Closes retired sockets once the packet thread has let go of them.
-    fn bury(&mut self, worker: &Worker) -> Result<(), Ended> {
-        if self.retired.is_empty() {
-            return Ok(());
+    /// Exchanges a ring that is longer than its share for a shorter one.
+    fn shorten(&mut self, index: u32, worker: &Worker) -> Result<(), Ended> {
+        let share = self.share();
+        let Some(link) = self.attached.get(&index).map(|a| a.link.clone()) else { return Ok(()) };
+        match self.open(&link, share) {
+            Ok(port) => {
+                let socket = Arc::clone(port.socket());
+                worker.replace(port)?;
+                let attached = Attached { link, socket, slots: share };
+                if let Some(old) = self.attached.insert(index, attached) {
+                    self.closer.close(old.socket);
+                }
+            }
+            Err(error) => tracing::debug!(device = %link.name, index, %error, "keeps its long ring"),
         }
-        worker.report()?;
-        self.drops += self.retired.drain(..).map(|socket| socket.take_statistics().1).sum::<u64>();
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! The control thread: it opens sockets, follows netlink and signals, loads lease tables and hands all of it to the
 //! packet thread. It touches no packet. A lease file that is bad never replaces a good one.
 
+mod closer;
 mod config;
 mod counters;
 pub mod demo;

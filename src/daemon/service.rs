@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::counters::Counters;
@@ -45,6 +45,9 @@ pub enum RunError {
     },
 }
 
+/// Events of devices that wait for the control thread; further ones wait in netlink's own queue.
+const MAX_EVENTS: usize = 64;
+
 /// Pause before netlink is opened anew after it failed.
 const NETLINK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -55,7 +58,8 @@ const NETLINK_PAUSE: Duration = Duration::from_secs(1);
 /// Why it did not start, or ended by itself.
 pub fn run(settings: &Settings) -> Result<(), RunError> {
     log::start(settings.log_format, settings.log_level);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Signals are looked for after every event, not after 61 as tokio does: one event may take tens of milliseconds.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(1).build();
     runtime.map_err(system("the control thread's reactor"))?.block_on(serve(settings))
 }
 
@@ -89,7 +93,9 @@ struct Service<'a> {
     /// A load of the leases that is under way, and whether another was asked for meanwhile.
     loading: Option<JoinHandle<Load>>,
     again: bool,
+    /// The first list of devices has come, and all of it is attached.
     listed: bool,
+    ready: bool,
 }
 
 async fn serve(settings: &Settings) -> Result<(), RunError> {
@@ -124,8 +130,9 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
         loading: None,
         again: false,
         listed: false,
+        ready: false,
     };
-    let outcome = service.attend(signals, links, ended).await;
+    let outcome = service.attend(signals, follow(links), ended).await;
     service.finish(outcome)
 }
 
@@ -134,15 +141,13 @@ impl Service<'_> {
     async fn attend(
         &mut self,
         mut signals: Signals,
-        mut links: Links,
+        mut links: mpsc::Receiver<LinkEvent>,
         mut ended: oneshot::Receiver<()>,
     ) -> Result<&'static str, Ended> {
         loop {
             tokio::select! {
-                event = links.next() => match event {
-                    Ok(event) => self.link(event)?,
-                    Err(error) => links = reopen(&error).await,
-                },
+                Some(event) = links.recv(), if !self.devices.is_busy() => self.link(event)?,
+                () = tokio::task::yield_now(), if self.devices.is_busy() => self.proceed()?,
                 Some(()) = signals.hangup.recv() => self.reload(),
                 loaded = load_end(&mut self.loading) => self.loaded(loaded)?,
                 Some(()) = signals.print.recv() => {
@@ -157,17 +162,28 @@ impl Service<'_> {
     }
 
     fn link(&mut self, event: LinkEvent) -> Result<(), Ended> {
-        let first = matches!(event, LinkEvent::All(_)) && !self.listed;
+        self.listed |= matches!(event, LinkEvent::All(_));
         self.devices.follow(event, &self.worker)?;
-        if first {
-            self.listed = true;
+        self.greet();
+        Ok(())
+    }
+
+    fn proceed(&mut self) -> Result<(), Ended> {
+        self.devices.proceed(&self.worker)?;
+        self.greet();
+        Ok(())
+    }
+
+    /// Tells that it is ready once all devices that there were at the start are attached.
+    fn greet(&mut self) {
+        if self.listed && !self.ready && !self.devices.is_busy() {
+            self.ready = true;
             if self.devices.count() == 0 {
                 let attach = self.settings.patterns.join(",");
                 tracing::info!(attach, "no device matches now; those that appear are attached");
             }
             self.notifier.ready();
         }
-        Ok(())
     }
 
     fn reload(&mut self) {
@@ -231,6 +247,7 @@ impl Service<'_> {
         }
         let report = self.worker.stop().map_err(system("the packet thread"))?;
         self.print(&report);
+        self.devices.finish();
         match outcome {
             Ok(_) => Ok(()),
             Err(ended) => Err(system("the packet thread")(io::Error::other(ended))),
@@ -242,6 +259,24 @@ impl Service<'_> {
 async fn load_end(loading: &mut Option<JoinHandle<Load>>) -> Load {
     let Some(load) = loading else { return std::future::pending().await };
     load.await.unwrap_or_else(|error| Err(LoadError::Bug(error.to_string())))
+}
+
+/// Follows the devices in a task of its own: a list that a signal interrupts would have to be asked for again.
+fn follow(mut links: Links) -> mpsc::Receiver<LinkEvent> {
+    let (tell, told) = mpsc::channel(MAX_EVENTS);
+    tokio::spawn(async move {
+        loop {
+            match links.next().await {
+                Ok(event) => {
+                    if tell.send(event).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => links = reopen(&error).await,
+            }
+        }
+    });
+    told
 }
 
 async fn reopen(error: &io::Error) -> Links {

@@ -58,6 +58,11 @@ impl Port {
     /// # Errors
     /// `ENODEV` when there is no such device, `EPERM` without `CAP_NET_RAW`, `ENOMEM` when the ring finds no memory.
     pub fn open(device: u32, options: PortOptions, filter: &Filter) -> io::Result<Self> {
+        // A ring for a device that is gone would cost two waits for every processor, and the kernel's last words of
+        // devices that go are as many as these.
+        if !socket::exists(device) {
+            return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        }
         let socket = Socket::new()?;
         socket.set_filter(filter)?;
         socket.use_version_2()?;

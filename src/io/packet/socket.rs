@@ -187,6 +187,13 @@ impl AsFd for Socket {
     }
 }
 
+/// True while there is a device of this number.
+pub(super) fn exists(device: u32) -> bool {
+    let mut name: [libc::c_char; libc::IF_NAMESIZE] = [0; libc::IF_NAMESIZE];
+    // SAFETY: `name` has the room that the call asks for, and outlives it.
+    unsafe { !libc::if_indextoname(device, name.as_mut_ptr()).is_null() }
+}
+
 const EMPTY_ADDRESS: libc::sockaddr_ll = libc::sockaddr_ll {
     sll_family: libc::AF_PACKET as u16,
     sll_protocol: 0,
