@@ -201,6 +201,23 @@ fn signals_do_not_starve_the_list_of_devices() {
     });
 }
 
+/// The kernel takes any octets for a name; what is no UTF-8 is told of in one line, and the others are served.
+#[test]
+fn a_name_that_is_not_utf_8_is_told_in_one_short_line() {
+    namespace::run("a_name_that_is_not_utf_8_is_told_in_one_short_line", || {
+        cable("tap0", "guest0");
+        sh("ip link add \"$(printf 'tap\\377')\" type veth peer name guest1");
+        let daemon = started("tap*", 1);
+        daemon.wait_for_counter("devices", 1);
+        let line = daemon.wait_for_log("not UTF-8");
+        cable("tap2", "guest2");
+        daemon.wait_for_counter("devices", 2);
+        let log = daemon.log();
+        assert_eq!(log.iter().filter(|line| line.contains("UTF-8")).count(), 1, "{log:#?}");
+        assert!(line.len() < 500 && log.iter().all(|line| line.len() < 500), "{log:#?}");
+    });
+}
+
 #[test]
 fn patterns_without_a_device_are_told_once_and_wait() {
     namespace::run("patterns_without_a_device_are_told_once_and_wait", || {
