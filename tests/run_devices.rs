@@ -184,15 +184,20 @@ fn signals_are_answered_while_many_devices_go() {
 #[test]
 fn signals_do_not_starve_the_list_of_devices() {
     namespace::run("signals_do_not_starve_the_list_of_devices", || {
-        cable("tap0", "guest0");
-        let others: String =
-            (0..150).map(|n| format!("link add other{n} type veth peer name peer{n}\n")).collect();
-        ip(&format!("-batch {}", argument(&file("others", &others))));
         let daemon = started("tap0", 1);
+        daemon.wait_for_log("no device matches now");
+        // Stopped, so that it misses notifications and has to list all devices anew.
+        daemon.signal("STOP");
+        let others: String = (0..150)
+            .map(|n| format!("link add other{n} type veth peer name peer{n}\nlink set other{n} up\nlink set peer{n} up\n"))
+            .collect();
+        ip(&format!("-batch {}", argument(&file("others", &others))));
+        cable("tap0", "guest0");
         let mut flood = Command::new("sh");
         flood.args(["-c", &format!("while kill -USR1 {}; do :; done", daemon.pid())]);
         end_with_parent(&mut flood);
         let mut flood = flood.spawn().expect("sh runs");
+        daemon.signal("CONT");
         daemon.wait_for_log(" attached");
         flood.kill().expect("it runs");
         flood.wait().expect("a child");
