@@ -19,7 +19,8 @@ guests); a file that is replaced keeps its permissions.
 Problems are printed on standard error as `frontdesk check` prints them; with an error no table is written.";
 
 const AFTER: &str = "\
-Exit codes: 0 written; 65 the source has errors; 66 the source cannot be read; 73 the table cannot be written.
+Exit codes: 0 written; 65 the source has errors; 66 the source cannot be read; 71 the summary \
+cannot be printed; 73 the table cannot be written.
 
 Example:
   frontdesk compile leases.toml -o leases.table";
