@@ -62,6 +62,13 @@ fn help_and_version_are_no_errors() {
         let own = frontdesk(&[subcommand, "--help"]);
         assert_eq!((code(&own), err(&own)), (0, String::new()), "{subcommand}");
         assert!(out(&own).contains(&format!("Usage: frontdesk {subcommand}")), "{}", out(&own));
+        let (_, after) = out(&own)
+            .split_once("Exit codes: 0 ")
+            .map(|(before, after)| (before.to_owned(), after.to_owned()))
+            .unwrap_or_else(|| panic!("{subcommand}: no exit codes"));
+        let example = after.split_once("Example").map(|(_, example)| example.to_owned());
+        let example = example.unwrap_or_else(|| panic!("{subcommand}: no example"));
+        assert!(example.contains(&format!("  frontdesk {subcommand} ")), "{example}");
     }
     let version = frontdesk(&["--version"]);
     assert_eq!(code(&version), 0);

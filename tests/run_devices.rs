@@ -184,20 +184,42 @@ fn signals_are_answered_while_many_devices_go() {
 #[test]
 fn signals_do_not_starve_the_list_of_devices() {
     namespace::run("signals_do_not_starve_the_list_of_devices", || {
-        cable("tap0", "guest0");
-        let others: String =
-            (0..150).map(|n| format!("link add other{n} type veth peer name peer{n}\n")).collect();
-        ip(&format!("-batch {}", argument(&file("others", &others))));
         let daemon = started("tap0", 1);
+        daemon.wait_for_log("no device matches now");
+        // Stopped, so that it misses notifications and has to list all devices anew.
+        daemon.signal("STOP");
+        let others: String = (0..150)
+            .map(|n| format!("link add other{n} type veth peer name peer{n}\nlink set other{n} up\nlink set peer{n} up\n"))
+            .collect();
+        ip(&format!("-batch {}", argument(&file("others", &others))));
+        cable("tap0", "guest0");
         let mut flood = Command::new("sh");
         flood.args(["-c", &format!("while kill -USR1 {}; do :; done", daemon.pid())]);
         end_with_parent(&mut flood);
         let mut flood = flood.spawn().expect("sh runs");
+        daemon.signal("CONT");
         daemon.wait_for_log(" attached");
         flood.kill().expect("it runs");
         flood.wait().expect("a child");
         let log = daemon.log();
         assert!(!log.iter().any(|line| line.contains("forward response")), "{log:#?}");
+    });
+}
+
+/// The kernel takes any octets for a name; what is no UTF-8 is told of in one line, and the others are served.
+#[test]
+fn a_name_that_is_not_utf_8_is_told_in_one_short_line() {
+    namespace::run("a_name_that_is_not_utf_8_is_told_in_one_short_line", || {
+        cable("tap0", "guest0");
+        sh("ip link add \"$(printf 'tap\\377')\" type veth peer name guest1");
+        let daemon = started("tap*", 1);
+        daemon.wait_for_counter("devices", 1);
+        let line = daemon.wait_for_log("not UTF-8");
+        cable("tap2", "guest2");
+        daemon.wait_for_counter("devices", 2);
+        let log = daemon.log();
+        assert_eq!(log.iter().filter(|line| line.contains("UTF-8")).count(), 1, "{log:#?}");
+        assert!(line.len() < 500 && log.iter().all(|line| line.len() < 500), "{log:#?}");
     });
 }
 

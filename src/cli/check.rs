@@ -25,7 +25,7 @@ A source that passes prints what it holds: networks, ports, the ways in which gu
 delegated prefixes. Nothing is written and nothing is asked of the network.";
 
 const AFTER: &str = "\
-Exit codes: 0 no errors; 65 the source or the table has errors; 66 the file cannot be read; 71 the problems cannot be
+Exit codes: 0 no errors; 65 the source or the table has errors; 66 the file cannot be read; 71 the problems cannot be \
 printed.
 
 Examples:

@@ -26,7 +26,7 @@ Problems are printed on standard error as `frontdesk check` prints them; with an
 
 const AFTER: &str = "\
 Exit codes: 0 written; 65 the source has errors, or the lock file would change and --locked is given; 66 the source \
-cannot be read; 73 the table or the lock file cannot be written.
+cannot be read; 71 the summary cannot be printed; 73 the table or the lock file cannot be written.
 
 Examples:
   frontdesk compile leases.toml -o leases.table

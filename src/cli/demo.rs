@@ -12,6 +12,13 @@ use crate::io::replay;
 use crate::lease;
 use crate::types::Lifetime;
 
+const AFTER: &str = "\
+Exit codes: 0 every guest has what its lease says; 1 one has not; 69 namespaces are forbidden here; 71 the operating \
+system refused.
+
+Example:
+  frontdesk demo --show-leases > leases.toml && frontdesk demo";
+
 /// Boot three guests in a namespace of their own and show what each ended with.
 ///
 /// Makes a bridge with a SLAAC, a stateless and a stateful guest, serves them by `frontdesk run`, and prints what
@@ -19,6 +26,7 @@ use crate::types::Lifetime;
 /// nothing behind. Ends with 0 when every guest has exactly what its lease says, with 1 otherwise. Where namespaces are
 /// forbidden it says which setting forbids them, replays recorded frames of such guests and ends with 69.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub(super) struct Args {
     /// Print one JSON array instead of text
     #[arg(long)]

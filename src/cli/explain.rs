@@ -17,12 +17,20 @@ use crate::lease::{LeaseTable, Lookup, Port};
 use crate::types::MacAddr;
 use crate::wire::frame::Frame;
 
+const AFTER: &str = "\
+Exit codes: 0 explained; 65 the capture or the leases have errors, or there is no such frame; 66 a file cannot be read; \
+71 the text cannot be printed.
+
+Example:
+  frontdesk explain guests.pcapng --frame 7 --leases leases.toml";
+
 /// Say why one frame of a capture is answered as it is.
 ///
 /// Prints what the frame is, whose lease it meets and what that lease holds, every rule that decided, where each option
 /// of the answer was written in the lease source, and the octets of the answer. The frames before it are replayed
 /// first, as `frontdesk replay` does. Needs no privileges and sends nothing.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub(super) struct Args {
     /// Capture to read: pcap or pcapng
     capture: PathBuf,

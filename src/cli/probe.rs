@@ -11,12 +11,20 @@ use crate::io::probe::report::{
 use crate::io::probe::{self, Options, ProbeError, Wanted};
 use crate::types::MacAddr;
 
+const AFTER: &str = "\
+Exit codes: 0 everything asked for was got; 1 something was not; 64 usage; 69 no such device, or it is down; 71 the \
+operating system refused; 77 not permitted (root or CAP_NET_RAW is missing).
+
+Example:
+  frontdesk probe eth0 --what ra,stateful --json";
+
 /// Act as a guest on a device and print what it would get.
 ///
 /// Nothing is configured on this machine. Without --what and --all it does what a guest does: a Router
 /// Solicitation, then Solicit and Request for an address and prefixes when the router's M flag is set, or
 /// Information-request when only its O flag is. Ends with 0 when everything asked for was got, with 1 otherwise.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub(super) struct Args {
     /// The device to speak on
     device: String,

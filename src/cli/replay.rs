@@ -17,12 +17,20 @@ use crate::io::label::label;
 use crate::io::replay::{self, Outcome, Replay, Settings, Step};
 use crate::types::MacAddr;
 
+const AFTER: &str = "\
+Exit codes: 0 every frame was read; 65 the capture or the leases have errors; 66 a file cannot be read; 71 the verdicts \
+cannot be printed; 73 the output cannot be written.
+
+Example:
+  frontdesk replay guests.pcapng --leases leases.toml -o answers.pcapng";
+
 /// Run a capture through the dataplane and print every frame's verdict.
 ///
 /// One line per frame: number, time, source MAC → destination MAC, what it is, and the verdict: an answer with its
 /// length in octets, a drop reason, `pass` for what is not for us, `skipped` for a link that is not Ethernet. Needs
 /// no privileges and sends nothing. Exits with 65 when the capture breaks off, after the verdicts of the frames before.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub(super) struct Args {
     /// Capture to read: pcap or pcapng
     capture: PathBuf,

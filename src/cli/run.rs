@@ -7,10 +7,18 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{Failure, exit};
 use crate::daemon::{self, Config, LogFormat, RunError};
 
+const AFTER: &str = "\
+Exit codes: 0 stopped by a signal; 64 usage; 65 the leases have errors; 66 the leases cannot be read; 71 the operating \
+system refused; 77 not permitted (root or CAP_NET_RAW is missing); 78 bad configuration file.
+
+Example:
+  frontdesk run --leases leases.table --attach 'tap*'";
+
 /// Answer guests on the devices of this machine.
 ///
 /// SIGHUP reloads the leases (a bad file keeps the good table), SIGUSR1 prints the counters, SIGTERM and SIGINT stop.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub(super) struct Args {
     /// TOML file with `leases`, `attach`, `log_format`, `log_level`, `ring_frames`; flags win over it
     #[arg(long, value_name = "FILE")]
