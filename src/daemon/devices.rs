@@ -115,7 +115,12 @@ impl Devices {
             }
             LinkEvent::Gone(index) => {
                 self.unfit.remove(&index);
-                self.detach(index, "gone", worker)?;
+                // The kernel took the socket off the device before it told. One that is bound is bound to another
+                // device, which has been given the number since.
+                let anew = self.attached.get(&index).is_some_and(|a| a.socket.device() == Some(index));
+                if !anew {
+                    self.detach(index, "gone", worker)?;
+                }
             }
         }
         self.settle();
