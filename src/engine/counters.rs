@@ -4,7 +4,7 @@ use crate::answer::{AnswerKind, Reason, Verdict};
 
 /// Counts of frames by what became of them.
 #[derive(Clone, Debug)]
-pub struct Counters {
+pub(super) struct Counters {
     answers: [u64; AnswerKind::ALL.len()],
     drops: [u64; Reason::ALL.len()],
     passed: u64,
@@ -19,7 +19,7 @@ impl Default for Counters {
 
 impl Counters {
     /// Counts one frame.
-    pub fn count(&mut self, verdict: Verdict) {
+    pub(super) fn count(&mut self, verdict: Verdict) {
         let counter = match verdict {
             Verdict::Answer { kind, .. } => self.answers.get_mut(kind as usize),
             Verdict::Drop(reason) => self.drops.get_mut(reason as usize),
@@ -31,18 +31,15 @@ impl Counters {
     }
 
     /// Counts one unsolicited RA that was made.
-    pub fn count_unsolicited(&mut self) {
+    pub(super) fn count_unsolicited(&mut self) {
         self.unsolicited = self.unsolicited.wrapping_add(1);
     }
 
-    /// Group, name and count of every counter, zeros included: `answered`, then `dropped`, then `other`.
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-        let answers = AnswerKind::ALL.iter().zip(self.answers).map(|(k, n)| ("answered", k.name(), n));
-        let drops = Reason::ALL.iter().zip(self.drops).map(|(r, n)| ("dropped", r.name(), n));
-        let other = [
-            ("other", "passed", self.passed),
-            ("other", "unsolicited-router-advertisement", self.unsolicited),
-        ];
+    /// Name and count of every counter, zeros included.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let answers = AnswerKind::ALL.iter().zip(self.answers).map(|(kind, count)| (kind.name(), count));
+        let drops = Reason::ALL.iter().zip(self.drops).map(|(reason, count)| (reason.name(), count));
+        let other = [("passed", self.passed), ("unsolicited-router-advertisement", self.unsolicited)];
         answers.chain(drops).chain(other)
     }
 }

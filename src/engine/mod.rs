@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use crate::wire::checksum::Checksum;
-pub use counters::Counters;
+use counters::Counters;
 
 use crate::answer::{self, AnswerKind, Ingress, Reason, Silent, Trace, Verdict};
 use crate::lease::{DeviceId, LeaseTable, PortId};
@@ -199,13 +199,7 @@ impl Engine {
 
     /// What became of all frames so far: name and count of every answer kind and drop reason.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.counters.all().map(|(_, name, count)| (name, count))
-    }
-
-    /// The counters.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+        self.counters.all()
     }
 
     /// The attached devices: number, name and MAC.
