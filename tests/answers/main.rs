@@ -15,6 +15,8 @@ mod identity;
 mod laws;
 mod neighbor;
 mod openstack_2017;
+#[path = "../support/reading.rs"]
+mod reading;
 mod registration;
 mod relay;
 mod router;
