@@ -83,6 +83,7 @@ fn what_an_advertisement_says_of_a_prefix_needs_one() {
 
 /// 16 header, 8 source link-layer address, 8 MTU, 40 subnets of 32: 1312 octets and the IPv6 header. One octet less of
 /// link makes two messages of it, each with header and source, none of them longer than the link.
+/// IP-010: none is ever fragmented. BUG-007: nor sent too long.
 #[test]
 fn ra_016_an_advertisement_that_does_not_fit_is_several() {
     let subnet = |i| format!("{{ cidr = \"2001:db8:{i:x}::/64\", ipv6_ra_mode = \"slaac\" }}");

@@ -294,10 +294,10 @@ fn the_longest_answer_fits_the_link() {
         NETWORKS.replace("vlan = 7", &format!("vlan = 7\nmtu = {mtu}"))
             + &port.replace("[[ports]]", "[[ports]] # <-")
     };
-    // 1174 + 5 + 24 for the name, 4 + 73 for the URL.
-    assert_eq!(problems("leases.toml", &network(1280, 73)), []);
+    // 1174 + 5 + 24 for the name, 24 for options 32, 82 and 83, 4 + 49 for the URL.
+    assert_eq!(problems("leases.toml", &network(1280, 49)), []);
     error(
-        &network(1280, 74),
+        &network(1280, 50),
         [
             "ports[0]",
             "the longest DHCPv6 answer does not fit 1280 octets",
@@ -326,6 +326,7 @@ fn metadata_is_a_table_that_json_can_hold() {
 }
 
 /// RFC 9762 §5: the P flag promises a prefix to every host.
+/// PD-024: the network of the last case sets P with neither M nor O.
 #[test]
 fn pd_025_a_preferred_delegation_needs_a_prefix_for_every_port() {
     let networks = NETWORKS
@@ -378,4 +379,13 @@ fn pd_019_an_excluded_prefix_is_a_part_of_the_delegated_one() {
             ["ports[0].delegated_prefixes[0]", what, shown, remedy],
         );
     }
+}
+
+/// ADR-012: addresses are compared as octets, whatever their text, and written as RFC 5952 says.
+#[test]
+fn adr_012_one_address_in_two_spellings_is_one_address() {
+    let port = on_b(1, "fixed_ips = [\"2001:db8:b::9\", \"2001:0DB8:000b:0:0:0:0:9\"] # <-");
+    let what =
+        ["ports[0].fixed_ips[1]", "is given to this port twice", "2001:db8:b::9", "take one of them out"];
+    port_error(&port, what);
 }

@@ -153,13 +153,15 @@ fn the_filter_passes_ours_and_only_ours() {
 fn a_bridge_port_sees_frames_and_their_tags() {
     namespace::run("a_bridge_port_sees_frames_and_their_tags", || {
         let (host, guest) = cable("tap0", "guest0");
-        ip("link add br0 type bridge");
+        // IP-019, RA-018: it snoops, nobody queries, and no membership was ever reported for ff02::2.
+        ip("link add br0 type bridge mcast_snooping 1 mcast_querier 0");
         quiet("br0");
         ip("link set br0 up");
         ip("link set tap0 master br0");
         let mut port = port(host, 32);
         let send = injector(guest);
         let plain = solicitation(1);
+        assert_eq!(plain[..6], [0x33, 0x33, 0, 0, 0, 2]);
         let frames = [
             plain.clone(),
             tagged(&plain, 0x8100, 0x123),

@@ -7,7 +7,7 @@ mod support;
 use frontdesk::io::packet::{Filter, Front, Port};
 use namespace::daemon::{Daemon, argument, file};
 use namespace::{cable, ip, wait};
-use support::{Guest, LEASES, ROUTER, client_id, ia_na, ia_pd};
+use support::{Guest, LEASES, ROUTER, client_id, ia_na, ia_pd, option, server_id};
 
 /// Hears everything that arrives at the guest's end.
 fn ear(end: u32) -> Port {
@@ -93,6 +93,7 @@ fn each_exchange_is_answered_on_the_guests_device_with_its_tag() {
     });
 }
 
+/// IP-024: a counter for each reason, and no line of the log for each frame.
 #[test]
 fn strangers_get_silence_and_a_reason() {
     namespace::run("strangers_get_silence_and_a_reason", || {
@@ -178,5 +179,33 @@ fn the_first_ras_are_sent_again_when_a_cable_is_plugged_in() {
         unsolicited(&mut ear, &Guest::new(4));
         // The next one of the lost burst would come after 16 s.
         assert!(plugged.elapsed() < std::time::Duration::from_secs(8), "{:?}", plugged.elapsed());
+    });
+}
+
+#[test]
+fn reg_009_what_guests_tell_of_their_addresses_is_logged() {
+    namespace::run("reg_009_what_guests_tell_of_their_addresses_is_logged", || {
+        let (_, end) = cable("tap0", "guest0");
+        let leases = file("leases.toml", LEASES);
+        let daemon = Daemon::start(&["--leases", argument(&leases), "--attach", "tap*"]);
+        daemon.wait_for_counter("devices", 1);
+        let mut ear = ear(end);
+        let guest = Guest::new(1);
+        let made = guest.at("2001:db8:1::abcd");
+        let lifetimes = [1800_u32.to_be_bytes(), 3600_u32.to_be_bytes()].concat();
+        let iaaddr = option(5, &[made.address.octets().as_slice(), &lifetimes].concat());
+        ear.socket().send(&[&made.dhcp(36, &[client_id(&guest), iaaddr].concat())]);
+        let line = daemon.wait_for_log("address-registered");
+        for part in
+            ["fa:16:3e:00:00:01", "2001:db8:1::abcd", "preferred=1800", "valid=3600", "00030001fa163e000001"]
+        {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        let declined = [client_id(&guest), server_id(), ia_na(1, &["2001:db8:1::4"])].concat();
+        ear.socket().send(&[&guest.dhcp(9, &declined)]);
+        let line = daemon.wait_for_log("address-declined");
+        assert!(line.contains("WARN") && line.contains("2001:db8:1::4"), "DHCP-115: {line}");
+        let answered = [answer(&mut ear, 37), answer(&mut ear, 7)];
+        assert!(answered.iter().all(|(_, octets)| octets[..6] == guest.mac));
     });
 }

@@ -63,6 +63,7 @@ fn ra_034_the_slaac_advertisement_says_what_the_captured_one_said() {
 
 /// The same slides, 15:43:23.911172: O, and again the printed octets; DNS is ours, as RFC 8106 §5 lays it out, for 30 s:
 /// three of the effective 10 s.
+/// RA-040: the lifetimes are those of Neutron's radvd where nothing is written.
 #[test]
 fn ra_034_the_stateless_advertisement_says_what_the_captured_one_said() {
     let table = table(EXAMPLE);
@@ -76,6 +77,7 @@ fn ra_034_the_stateless_advertisement_says_what_the_captured_one_said() {
 
 /// Stateful, by the layouts of RFC 4861 §4.2 and §4.6, RFC 4191 §2.3, RFC 8106 §5, RFC 8781 §4 and RFC 8910 §2.3: M alone
 /// (RA-034), preference high, A clear, DNS and NAT64 for 1800 s (225 units of eight).
+/// RA-060: these octets stand in the table. RA-051, RA-054: one RDNSS option, so one lifetime.
 #[test]
 fn the_stateful_advertisement_has_every_option_in_order() {
     let table = table(EXAMPLE);
@@ -109,12 +111,15 @@ fn the_options_of_a_port_are_encoded_once() {
             (9, Origin::Port, 16),
             (0, Origin::Network, 23),
             (0, Origin::Network, 24),
+            (2, Origin::Default, 32),
             (0, Origin::Network, 56),
             (1, Origin::Port, 59),
+            (0, Origin::Default, 82),
+            (4, Origin::Default, 83),
             (1, Origin::Network, 103),
         ]
     );
-    let [class, others @ ..] = &entries(port.options()).collect::<Vec<_>>()[..] else { panic!("six") };
+    let [class, others @ ..] = &entries(port.options()).collect::<Vec<_>>()[..] else { panic!("nine") };
     let expected = hex("0010 0010 00000157 000a 48545450436c69656e74");
     assert_eq!((class.wire, class.condition.map(|c| c.vendor_class)), (&*expected, Some(&b"HTTPClient"[..])));
     let wire: Vec<u8> = others.iter().flat_map(|e| e.wire.to_vec()).collect();
@@ -123,8 +128,11 @@ fn the_options_of_a_port_are_encoded_once() {
     let expected = [
         hex("0017 0020 20010db8cafe000a 000000000000000e 20010db8cafe000a 000000000000000f"),
         hex("0018 001d 0e6f70656e737461636b6c6f63616c00 076578616d706c6503636f6d00"),
+        hex("0020 0004 00015180"),
         hex("0038 0014 0001 0010 20010db8cafe000a 0000000000000123"),
         [&hex("003b 0025")[..], url.as_bytes()].concat(),
+        hex("0052 0004 00000e10"),
+        hex("0053 0004 00000e10"),
         [&hex("0067 001e")[..], portal.as_bytes()].concat(),
     ];
     assert_eq!(wire, expected.concat());

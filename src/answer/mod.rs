@@ -25,12 +25,14 @@
 
 mod dhcp6;
 mod echo;
+mod event;
 mod guard;
 mod neighbor;
 mod reason;
 mod router;
 mod trace;
 
+pub use event::{Event, Happening};
 pub use reason::{AnswerKind, Reason, Verdict};
 pub use router::unsolicited;
 pub use trace::{Notes, Silent, Trace};

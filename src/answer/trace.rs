@@ -1,4 +1,6 @@
-//! Why an answer is as it is: notes that `explain` prints and that cost nothing elsewhere.
+//! Why an answer is as it is: notes that `explain` prints and that cost nothing elsewhere; and what guests tell.
+
+use super::event::Event;
 
 /// Receives the reasons of an answer while it is made.
 pub trait Trace {
@@ -7,6 +9,10 @@ pub trait Trace {
 
     /// Takes one note; the closure is run only where somebody reads it.
     fn note(&mut self, note: impl FnOnce() -> String);
+
+    /// Takes what a guest told; by default nobody wants to know.
+    #[inline(always)]
+    fn event(&mut self, _: impl FnOnce() -> Event) {}
 }
 
 /// Nobody reads: every note compiles to nothing.

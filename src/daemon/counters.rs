@@ -35,6 +35,7 @@ impl Counters<'_> {
             ("ring-drops", self.ring_drops),
             ("foreign-tag", report.foreign_tag),
             ("devices-refused", report.refused),
+            ("events-unheard", report.unheard),
             ("engine-panics", report.panics),
         ];
         let happened = sometimes.into_iter().chain(report.counts.iter().copied()).filter(|(_, n)| *n != 0);

@@ -8,6 +8,7 @@ mod config;
 mod counters;
 pub mod demo;
 mod devices;
+mod events;
 mod leases;
 mod log;
 mod notify;

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::counters::Counters;
 use super::devices::Devices;
+use super::events;
 use super::leases::{self, LoadError};
 use super::notify::Notifier;
 use super::{Settings, log};
@@ -113,7 +114,9 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
     let last = move || {
         let _ = end.send(());
     };
-    let worker = Worker::start(engine, last).map_err(system("the packet thread"))?;
+    let (tell, told) = mpsc::channel(events::MAX_WAITING);
+    let listen = move |device, event| tell.try_send((device, event)).is_ok();
+    let worker = Worker::start_listened(engine, listen, last).map_err(system("the packet thread"))?;
     tracing::info!(
         leases = %settings.leases.display(), ports = table.port_count(), networks = table.network_count(),
         attach = settings.patterns.join(","), "started"
@@ -132,6 +135,7 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
         listed: false,
         ready: false,
     };
+    tokio::spawn(events::log(told));
     let outcome = service.attend(signals, follow(links), ended).await;
     service.finish(outcome)
 }

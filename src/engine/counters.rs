@@ -9,11 +9,12 @@ pub(super) struct Counters {
     drops: [u64; Reason::ALL.len()],
     passed: u64,
     unsolicited: u64,
+    lost_events: u64,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { answers: [0; _], drops: [0; _], passed: 0, unsolicited: 0 }
+        Self { answers: [0; _], drops: [0; _], passed: 0, unsolicited: 0, lost_events: 0 }
     }
 }
 
@@ -35,11 +36,20 @@ impl Counters {
         self.unsolicited = self.unsolicited.wrapping_add(1);
     }
 
+    /// Counts what guests told and nobody took in time.
+    pub(super) fn count_lost_events(&mut self, lost: u64) {
+        self.lost_events = self.lost_events.wrapping_add(lost);
+    }
+
     /// Name and count of every counter, zeros included.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let answers = AnswerKind::ALL.iter().zip(self.answers).map(|(kind, count)| (kind.name(), count));
         let drops = Reason::ALL.iter().zip(self.drops).map(|(reason, count)| (reason.name(), count));
-        let other = [("passed", self.passed), ("unsolicited-router-advertisement", self.unsolicited)];
+        let other = [
+            ("passed", self.passed),
+            ("unsolicited-router-advertisement", self.unsolicited),
+            ("events-lost", self.lost_events),
+        ];
         answers.chain(drops).chain(other)
     }
 }

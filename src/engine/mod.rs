@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use crate::wire::checksum::Checksum;
 use counters::Counters;
 
-use crate::answer::{self, AnswerKind, Ingress, Reason, Silent, Trace, Verdict};
+use crate::answer::{self, AnswerKind, Event, Ingress, Reason, Silent, Trace, Verdict};
 use crate::lease::{DeviceId, LeaseTable, PortId};
 use crate::types::{Instant, MacAddr};
 use schedule::Schedule;
@@ -56,7 +56,13 @@ pub struct Engine {
     /// Further RAs of an answer or a period that is more than one: port, device, part.
     parts: VecDeque<(PortId, u32, usize)>,
     counters: Counters,
+    /// What guests told and nobody has taken yet, with the device that it came in on.
+    events: VecDeque<(u32, Event)>,
 }
+
+/// Events of guests that wait to be taken; more are counted and lost. A guest that says ever the same must not take
+/// memory.
+const MAX_EVENTS: usize = 256;
 
 /// Unsolicited RAs per period for ports that may be anywhere: ports pinned to nothing and not heard, times devices. Beyond
 /// this they get none until they are heard.
@@ -71,7 +77,8 @@ impl Engine {
     pub fn new(table: Arc<LeaseTable>, seed: u64) -> Self {
         let (pins, schedule) = (Pins::new(&table), Schedule::new(&table, seed));
         let (devices, parts, counters) = (Vec::new(), VecDeque::new(), Counters::default());
-        Self { table, devices, last: 0, pins, schedule, parts, counters }
+        let events = VecDeque::with_capacity(MAX_EVENTS);
+        Self { table, devices, last: 0, pins, schedule, parts, counters, events }
     }
 
     /// The table that answers come from.
@@ -142,7 +149,10 @@ impl Engine {
         let device = self.pinned(frame.device);
         let RxFrame { vlan, checksum, length, octets, .. } = frame;
         let ingress = Ingress { device, vlan, checksum, length, octets };
-        let answered = answer::answer(&self.table, &ingress, out, trace);
+        let mut listening = Listening { trace, device: frame.device, events: &mut self.events, lost: 0 };
+        let answered = answer::answer(&self.table, &ingress, out, &mut listening);
+        let lost = listening.lost;
+        self.counters.count_lost_events(lost);
         if let Some(port) = answered.port {
             self.schedule.heard(port, frame.device, now, &self.table);
             if let Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. } = answered.verdict {
@@ -151,6 +161,11 @@ impl Engine {
         }
         self.counters.count(answered.verdict);
         answered.verdict
+    }
+
+    /// The oldest of what guests told, with the number of the device that it came in on (REG-010, DHCP-115).
+    pub fn event(&mut self) -> Option<(u32, Event)> {
+        self.events.pop_front()
     }
 
     /// Counts a frame that was not shown to the engine: its sender is quarantined.
@@ -212,6 +227,30 @@ impl Engine {
             self.last = self.devices.iter().position(|device| device.number == number)?;
         }
         self.devices.get(self.last).and_then(|device| device.pinned)
+    }
+}
+
+/// Hands notes on, and keeps what guests tell.
+struct Listening<'e, T> {
+    trace: &'e mut T,
+    device: u32,
+    events: &'e mut VecDeque<(u32, Event)>,
+    lost: u64,
+}
+
+impl<T: Trace> Trace for Listening<'_, T> {
+    const READS: bool = T::READS;
+
+    fn note(&mut self, note: impl FnOnce() -> String) {
+        self.trace.note(note);
+    }
+
+    fn event(&mut self, event: impl FnOnce() -> Event) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back((self.device, event()));
+        } else {
+            self.lost = self.lost.saturating_add(1);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::clock::{Clock, thread_time};
 use super::epoll::{Bell, Epoll, Ready};
 use super::packet::{BATCH, Front, Outbox, Port, Sent};
 use super::quarantine::Guarded;
-use crate::answer::Verdict;
+use crate::answer::{Event, Verdict};
 use crate::engine::{Engine, RxFrame};
 use crate::lease::LeaseTable;
 use crate::types::{Instant, MacAddr};
@@ -37,6 +37,10 @@ pub trait Responder: Send + 'static {
     fn timeout(&mut self, now: Instant, out: &mut [u8]) -> Option<(u32, usize)>;
     /// When [`timeout`](Self::timeout) will have something; `None` for never.
     fn next_timeout(&self) -> Option<Instant>;
+    /// The oldest of what guests told, with its device.
+    fn event(&mut self) -> Option<(u32, Event)> {
+        None
+    }
     /// What became of all frames so far, by name.
     fn counts(&self) -> Vec<(&'static str, u64)>;
 }
@@ -73,6 +77,10 @@ impl Responder for Engine {
         Self::next_timeout(self)
     }
 
+    fn event(&mut self) -> Option<(u32, Event)> {
+        Self::event(self)
+    }
+
     fn counts(&self) -> Vec<(&'static str, u64)> {
         Self::counts(self).collect()
     }
@@ -93,6 +101,8 @@ pub struct Report {
     pub foreign_tag: u64,
     /// Devices that were handed over and could not be waited for: nobody is answered there.
     pub refused: u64,
+    /// What guests told and the control thread had no room for.
+    pub unheard: u64,
     /// Panics of the responder that were caught.
     pub panics: u64,
     /// Processor time of the packet thread.
@@ -134,6 +144,18 @@ impl Worker {
     /// # Errors
     /// No descriptors or no memory left.
     pub fn start<R: Responder>(responder: R, ended: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        Self::start_listened(responder, |_, _| true, ended)
+    }
+
+    /// [`start`](Self::start), and hands what guests tell to `listen`, which must not wait and says whether it took it.
+    ///
+    /// # Errors
+    /// No descriptors or no memory left.
+    pub fn start_listened<R: Responder>(
+        responder: R,
+        listen: impl FnMut(u32, Event) -> bool + Send + 'static,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Self> {
         let (control, requests) = bounded(MAX_REQUESTS);
         let bell = Arc::new(Bell::new()?);
         let epoll = Epoll::new()?;
@@ -149,6 +171,8 @@ impl Worker {
             received: 0,
             foreign_tag: 0,
             refused: 0,
+            unheard: 0,
+            listen: Box::new(listen),
             sent: Sent::default(),
         };
         let body = move || {
@@ -257,6 +281,8 @@ struct Loop<R> {
     received: u64,
     foreign_tag: u64,
     refused: u64,
+    unheard: u64,
+    listen: Box<dyn FnMut(u32, Event) -> bool + Send>,
     sent: Sent,
 }
 
@@ -277,6 +303,16 @@ impl<R: Responder> Loop<R> {
                 }
             }
             self.advertise(now);
+            self.tell();
+        }
+    }
+
+    /// Hands on what guests told; nobody is waited for.
+    fn tell(&mut self) {
+        while let Some((device, event)) = self.desk.responder.event() {
+            if !(self.listen)(device, event) {
+                self.unheard += 1;
+            }
         }
     }
 
@@ -393,6 +429,7 @@ impl<R: Responder> Loop<R> {
             unsent: self.sent.lost,
             foreign_tag: self.foreign_tag,
             refused: self.refused,
+            unheard: self.unheard,
             panics: self.desk.panics,
             processor: thread_time(),
         }

@@ -7,10 +7,10 @@ use std::net::Ipv6Addr;
 
 use super::record::{
     BlobRef, IndexSlot, InterfaceRecord, LinkRecord, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord,
-    RelayRecord, ServerRecord, Span, SubnetRecord,
+    RelayRecord, SUBNET_DEPRECATED, ServerRecord, Span, SubnetRecord,
 };
 use super::relay::Relay;
-use crate::types::MacAddr;
+use crate::types::{MacAddr, ip6};
 
 /// The sections of a table, in the order of the file.
 #[derive(Debug, Default, PartialEq)]
@@ -164,7 +164,7 @@ impl LeaseTable {
         let octets = address.octets();
         let last = links.partition_point(|link| link.prefix <= octets).checked_sub(1)?;
         let link = links.get(last)?;
-        let inside = crate::types::ip6::in_prefix(address, Ipv6Addr::from_octets(link.prefix), link.length);
+        let inside = ip6::in_prefix(address, Ipv6Addr::from_octets(link.prefix), link.length);
         inside.then(|| NetworkId(link.network.get()))
     }
 
@@ -311,7 +311,7 @@ impl<'t> Port<'t> {
         subnets
             .iter()
             .filter(|s| s.flags & super::record::SUBNET_SLAAC != 0)
-            .map(move |s| crate::types::ip6::slaac(Ipv6Addr::from_octets(s.prefix), mac))
+            .map(move |s| ip6::slaac(Ipv6Addr::from_octets(s.prefix), mac))
     }
 }
 
@@ -395,9 +395,14 @@ impl<'t> Network<'t> {
     /// True when the address lies in one of its subnets.
     #[must_use]
     pub fn is_on_link(&self, address: Ipv6Addr) -> bool {
-        let inside = |s: &SubnetRecord| {
-            crate::types::ip6::in_prefix(address, Ipv6Addr::from_octets(s.prefix), s.length)
-        };
+        let inside = |s: &SubnetRecord| ip6::in_prefix(address, Ipv6Addr::from_octets(s.prefix), s.length);
         self.subnets().iter().any(inside)
+    }
+
+    /// True when the address lies in a subnet that is being given up: it is still valid and no longer preferred.
+    #[must_use]
+    pub fn is_deprecated(&self, address: Ipv6Addr) -> bool {
+        let holds = |s: &SubnetRecord| ip6::in_prefix(address, Ipv6Addr::from_octets(s.prefix), s.length);
+        self.subnets().iter().any(|subnet| subnet.flags & SUBNET_DEPRECATED != 0 && holds(subnet))
     }
 }

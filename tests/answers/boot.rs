@@ -56,3 +56,12 @@ fn options_by_number_are_sent_when_asked_for_or_always() {
     assert_eq!(reply.value(65002), Some(b"hello".as_slice()));
     assert_eq!(ask(&[]).value(65001), None);
 }
+
+/// DHCP-156: one Vendor Class for each enterprise at most, however often the client says its own.
+#[test]
+fn dhcp_156_a_vendor_class_is_told_once() {
+    let http = option(16, &[vec![0, 0, 1, 0x57], class("HTTPClient:Arch:00016")].concat());
+    let reply = ask(&[http.clone(), http, option(61, &[0, 16]), oro(&[16])]);
+    assert!(reply.codes.iter().filter(|code| **code == 16).count() <= 1, "{:?}", reply.codes);
+    assert_eq!(url(&reply), "http://[2001:db8:cafe:a::80]/x64.efi");
+}

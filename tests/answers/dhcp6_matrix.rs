@@ -34,6 +34,7 @@ fn leases(ia: &IaSeen) -> Vec<(&str, u32, u32)> {
     ia.leases.iter().map(|(lease, preferred, valid)| (lease.as_str(), *preferred, *valid)).collect()
 }
 
+/// DHCP-058: an Advertise; DHCP-136: `::` is no hint; BIS-011.
 #[test]
 fn dhcp_173_to_176_solicit_is_offered_the_leased_address_whatever_it_hints() {
     for hints in [&[][..], &[OWN], &[OTHER_ON_LINK], &[OFF_LINK], &["::"], &[OFF_LINK, OTHER_ON_LINK]] {
@@ -55,6 +56,7 @@ fn dhcp_177_solicit_without_an_address_in_the_table_is_told_inside_the_ia() {
     assert_eq!(reply.status(), None, "never at message level");
 }
 
+/// DHCP-137: neither ::/0 nor a length above 128 is a hint. PD-026: a length is all that a P-aware client sends.
 #[test]
 fn dhcp_178_a_length_hint_does_not_change_the_prefix() {
     for hint in [("::", 56), ("::", 64), ("2001:db8:99::", 56), ("::", 0), ("2001:db8::", 200)] {
@@ -87,6 +89,7 @@ fn dhcp_180_of_two_ias_the_lowest_iaid_gets_the_only_address() {
     }
 }
 
+/// DHCP-058, DHCP-062: the network does not mention it.
 #[test]
 fn dhcp_181_rapid_commit_gets_a_reply_with_the_option() {
     let reply = solicit(&guest(), &[option(14, &[]), ia_na(1, &[])]);
@@ -196,6 +199,7 @@ fn dhcp_190_renew_after_a_change_gets_the_new_address_and_the_old_one_withdrawn(
     assert_eq!((ia.t1, ia.t2), (1800, 2880), "DHCP-129: withdrawn leases do not count");
 }
 
+/// DHCP-167.
 #[test]
 fn dhcp_191_renew_when_the_table_was_emptied() {
     let reply = with_server(5, &guest_without_leases(), &[ia_na(1, &["2001:db8:3::77"])]);
@@ -241,6 +245,7 @@ fn dhcp_195_rebind_of_a_stranger_and_dhcp_102_with_nothing_to_say_get_silence() 
     assert_eq!(leases(&reply.ia_na()[0]), [(OFF_LINK, 0, 0)]);
 }
 
+/// DHCP-116: an IA_PD in a Decline has no effect.
 #[test]
 fn dhcp_196_release_and_dhcp_198_decline_of_the_own_address_are_success_without_an_ia() {
     for kind in [8, 9] {

@@ -6,6 +6,7 @@ fn guest() -> Guest {
     Guest::new(1)
 }
 
+/// DHCP-051.
 #[test]
 fn dhcp_050_options_that_are_asked_for_are_included_and_others_are_not() {
     let mut world = World::new();

@@ -18,6 +18,7 @@ fn guest() -> Guest {
 }
 
 /// DHCP-034 to DHCP-041: every cell of the table of RFC 9915 §16.
+/// DHCP-022, DHCP-170: what is invalid gets silence, not UnspecFail. DHCP-046: none of them has Elapsed Time or ORO.
 #[test]
 fn dhcp_034_to_041_the_validity_table() {
     let mut world = World::new();
@@ -80,6 +81,7 @@ fn dhcp_117_information_request_with_any_ia_is_discarded() {
     }
 }
 
+/// DHCP-005: ff05::1:3 is for relays. BIS-003.
 #[test]
 fn dhcp_006_client_messages_to_unicast_are_silently_dropped() {
     let mut world = World::new();
@@ -101,6 +103,7 @@ fn ip_016_the_ethernet_destination_is_not_tested() {
     World::new().ask(&guest(), &frame);
 }
 
+/// DHCP-009; ADR-003, ADR-004: an identifier that nobody could foretell is known by its MAC.
 #[test]
 fn dhcp_010_a_source_that_is_not_link_local_is_dropped() {
     let mut world = World::new();
@@ -119,6 +122,7 @@ fn dhcp_010_a_source_that_is_not_link_local_is_dropped() {
     );
 }
 
+/// BIS-005, BIS-006; SEC-017: to who asked, by unicast.
 #[test]
 fn dhcp_002_the_answer_goes_to_port_546_whatever_the_clients_port() {
     let g = guest();
@@ -230,6 +234,7 @@ fn dhcp_033_our_own_duid_as_client_id_is_a_loop() {
     assert_eq!(World::new().no_dhcp(&guest(), SOLICIT, &options), Reason::BadClientId);
 }
 
+/// DHCP-070: without Reconfigure Accept as well.
 #[test]
 fn dhcp_019_unknown_options_and_dhcp_046_missing_ones_are_no_reason_to_discard() {
     let mut world = World::new();

@@ -33,6 +33,7 @@ fn ip_014_options_headers_before_nd_and_dhcpv6_are_legal() {
     world.ask(&guest(), &with_headers(&solicit(), 0, &[padn(60), padn(17)].concat()));
 }
 
+/// SEC-013.
 #[test]
 fn ip_009_nd_behind_a_fragment_header_is_ignored_even_when_atomic() {
     let mut world = World::new();
@@ -46,6 +47,7 @@ fn ip_011_an_atomic_fragment_with_dhcpv6_is_a_whole_packet() {
     World::new().ask(&guest(), &with_headers(&solicit(), 44, &[17, 0, 0, 0, 0, 0, 0, 9]));
 }
 
+/// DEV-005.
 #[test]
 fn ip_012_a_real_fragment_is_dropped_and_counted() {
     let mut world = World::new();
@@ -55,6 +57,7 @@ fn ip_012_a_real_fragment_is_dropped_and_counted() {
     }
 }
 
+/// SEC-002.
 #[test]
 fn ip_013_broken_long_and_misordered_chains_are_dropped() {
     let mut world = World::new();
@@ -81,6 +84,7 @@ fn ip_013_broken_long_and_misordered_chains_are_dropped() {
     assert!(matches!(world.show(&guest(), &chain_ends).0, Verdict::Pass | Verdict::Drop(_)));
 }
 
+/// IP-004: octets behind the payload are no options of the solicitation: ee would be one of length 0xee.
 #[test]
 fn ip_003_padding_is_ignored_and_a_payload_longer_than_the_frame_is_dropped() {
     let mut world = World::new();

@@ -4,6 +4,7 @@ use frontdesk::answer::Reason;
 
 use crate::world::{Guest, World, client_id, ia_na, option};
 
+/// DEV-001.
 #[test]
 fn ip_001_an_unknown_mac_gets_silence() {
     let mut world = World::new();

@@ -4,6 +4,7 @@
 
 mod allocations;
 mod boot;
+mod dhcp6_corners;
 mod dhcp6_matrix;
 mod dhcp6_options;
 mod dhcp6_validity;

@@ -24,6 +24,7 @@ fn flags(message: &[u8]) -> (bool, bool, bool) {
     (message[4] & 0x80 != 0, message[4] & 0x40 != 0, message[4] & 0x20 != 0)
 }
 
+/// ND-006; ND-007: at once. DEV-010: for addresses that the host does not have.
 #[test]
 fn nd_005_a_neighbour_is_answered_by_unicast_with_s_and_o() {
     let mut world = World::new();
@@ -51,10 +52,11 @@ fn nd_012_a_dad_probe_for_our_address_is_answered_to_all_nodes_without_s() {
     }
 }
 
+/// ND-002: nor for anybody else's. ND-019: the subnet-router anycast address is not ours either.
 #[test]
 fn nd_003_a_guests_probe_for_its_own_address_is_never_answered() {
     let mut world = World::new();
-    for target in ["2001:db8:1::4", "fe80::f816:3eff:fe00:1", "2001:db8:1::5"] {
+    for target in ["2001:db8:1::4", "fe80::f816:3eff:fe00:1", "2001:db8:1::5", "2001:db8:1::"] {
         assert_eq!(world.refuse(&guest(), &probe(target)), Reason::NotOurAddress, "{target}");
         assert_eq!(world.refuse(&guest(), &guest().ns(target)), Reason::NotOurAddress, "{target}");
     }
@@ -119,6 +121,7 @@ fn sec_009_a_guest_that_claims_our_address_is_not_answered() {
     }
 }
 
+/// PD-018.
 #[test]
 fn an_address_of_a_delegated_prefix_may_ask() {
     let g = guest().at("2001:db8:face:2ff2::1");
@@ -136,6 +139,7 @@ fn nd_018_advertisements_and_mld_of_guests_are_passed_by() {
 }
 
 /// A network whose router is somebody else's: NA come from a derived MAC and have R clear.
+/// ND-011.
 #[test]
 fn nd_010_r_is_clear_where_the_router_is_somebody_elses() {
     let source = "version = 1\n[server]\ncloud = \"t\"\n[networks.n]\nmetadata = true\n\
@@ -146,4 +150,15 @@ fn nd_010_r_is_clear_where_the_router_is_somebody_elses() {
     assert_eq!(flags(&answer.message), (false, true, true));
     assert_eq!(answer.source_mac[0] & 0x03, 0x02, "locally administered, unicast");
     assert_eq!(answer.source_mac, answer.message[26..32]);
+}
+
+/// RA-014, ND-017: where a guest moves to, router and addresses are the same, so nothing has to be announced.
+#[test]
+fn nd_020_the_answers_are_the_same_on_every_device_and_every_hypervisor() {
+    for (frame, rule) in [(guest().ns(ROUTER), "ND-020"), (guest().rs(), "RA-014")] {
+        let here = World::new().ask(&guest(), &frame).octets;
+        let mut elsewhere = World::new();
+        let moved = guest().on(2);
+        assert_eq!(elsewhere.ask(&moved, &frame).octets, here, "{rule}");
+    }
 }

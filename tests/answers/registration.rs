@@ -1,6 +1,6 @@
 //! Address registration (RFC 9686): ADDR-REG-INFORM → ADDR-REG-REPLY.
 
-use frontdesk::answer::Reason;
+use frontdesk::answer::{Happening, Reason};
 
 use crate::world::{Answer, Guest, LEASES, World, client_id, ia_na, ip, message, option, oro, server_id};
 
@@ -8,9 +8,12 @@ use crate::world::{Answer, Guest, LEASES, World, client_id, ia_na, ip, message, 
 const MADE: &str = "2001:db8:1::abcd:ef01:2345:6789";
 
 fn world() -> World {
-    World::with(
-        &LEASES.replace("[networks.stateful]\n", "[networks.stateful]\naddress_registration = true\n"),
-    )
+    World::new()
+}
+
+fn world_without() -> World {
+    let off = "[networks.stateful]\naddress_registration = false\n";
+    World::with(&LEASES.replace("[networks.stateful]\n", off))
 }
 
 fn guest() -> Guest {
@@ -52,6 +55,7 @@ fn reg_007_an_address_of_a_delegated_prefix_is_registered_too() {
     register(&mut world, &guest().at(slaac), slaac);
 }
 
+/// DHCP-043: a row of the validity table.
 #[test]
 fn reg_003_what_rfc_9686_discards_is_not_answered() {
     let mut world = world();
@@ -88,12 +92,12 @@ fn reg_001_the_option_is_offered_to_who_asks_where_it_is_on() {
     assert_eq!(ask(&mut on, &[148]).codes, [1, 2, 7, 3, 103, 148]);
     assert_eq!(ask(&mut on, &[148]).value(148), Some([].as_slice()));
     assert_eq!(ask(&mut on, &[23]).value(148), None, "OPT-006: never unasked");
-    assert_eq!(ask(&mut World::new(), &[148]).value(148), None, "where it is off");
+    assert_eq!(ask(&mut world_without(), &[148]).value(148), None, "where it is off");
 }
 
 #[test]
 fn a_registration_where_it_is_off_is_an_unknown_message() {
-    let mut world = World::new();
+    let mut world = world_without();
     assert_eq!(
         world.refuse(&guest(), &inform(&guest(), &[client_id(&guest()), address(MADE)])),
         Reason::UnknownType
@@ -101,6 +105,7 @@ fn a_registration_where_it_is_off_is_an_unknown_message() {
 }
 
 /// REG-015: a client says it up to three times.
+/// REG-012, DEV-009: nothing is kept of it, so nothing rests on it.
 #[test]
 fn reg_015_saying_it_again_is_harmless() {
     let mut world = world();
@@ -113,4 +118,50 @@ fn reg_013_the_reply_type_is_ignored() {
     let g = guest().at("fe80::f816:3eff:fe00:1");
     let frame = g.udp("ff02::1:2", 546, 547, &message(37, &[client_id(&g), address(MADE)].concat()));
     assert_eq!(world().refuse(&g, &frame), Reason::UnknownType);
+}
+
+/// What happened, to which address, on which device, by which MAC and DUID.
+type Told = (Happening, std::net::Ipv6Addr, u32, [u8; 6], Vec<u8>);
+
+/// What the engine has to tell.
+fn told(world: &mut World) -> Vec<Told> {
+    let events = std::iter::from_fn(|| world.engine.event());
+    events.map(|(device, e)| (e.happening, e.address, device, e.mac.0, e.duid().to_vec())).collect()
+}
+
+#[test]
+fn reg_009_a_registration_is_told_to_the_operator_and_so_is_a_refused_one() {
+    let (mut world, g) = (world(), guest());
+    register(&mut world, &g, MADE);
+    let registered = Happening::Registered { preferred: 1800, valid: 3600 };
+    assert_eq!(told(&mut world), [(registered, ip(MADE), 1, g.mac, g.duid())], "REG-010");
+    let elsewhere = "2001:db8:99::1";
+    let frame = inform(&g.at(elsewhere), &[client_id(&g), address(elsewhere)]);
+    assert_eq!(world.refuse(&g.at(elsewhere), &frame), Reason::BadRegistration);
+    let refused = Happening::RegistrationRefused;
+    assert_eq!(told(&mut world), [(refused, ip(elsewhere), 1, g.mac, g.duid())], "REG-007: should be logged");
+    world.refuse(&g, &inform(&g, &[client_id(&g)]));
+    assert_eq!(told(&mut world), [], "a malformed one is counted only");
+}
+
+#[test]
+fn dhcp_115_a_declined_address_of_the_port_is_told_and_others_are_not() {
+    let (mut world, g) = (World::new(), Guest::new(1));
+    let declined = ia_na(1, &["2001:db8:1::4", "2001:db8:1::99"]);
+    let reply = world.dhcp(&g, 9, &[client_id(&g), server_id(), declined]);
+    assert_eq!(reply.status(), Some(0));
+    assert_eq!(told(&mut world), [(Happening::Declined, ip("2001:db8:1::4"), 1, g.mac, g.duid())]);
+    world.dhcp(&g, 8, &[client_id(&g), server_id(), ia_na(1, &["2001:db8:1::4"])]);
+    assert_eq!(told(&mut world), [], "a Release is a counter only");
+}
+
+#[test]
+fn reg_010_what_nobody_takes_is_lost_and_counted() {
+    let (mut world, g) = (world(), guest());
+    for _ in 0..300 {
+        register(&mut world, &g, MADE);
+    }
+    assert_eq!(told(&mut world).len(), 256);
+    let lost = world.engine.counts().find(|(name, _)| *name == "events-lost");
+    assert_eq!(lost, Some(("events-lost", 44)));
 }

@@ -97,6 +97,7 @@ fn rly_009_a_relayed_solicit_is_answered_like_a_direct_one_inside_a_relay_reply(
     assert_eq!(Dhcp::parse(&level.inner).addresses(), ["2001:db8:1::4"]);
 }
 
+/// DHCP-005: both groups, and our own address.
 #[test]
 fn rly_001_a_relay_forward_is_believed_only_from_trusted_devices_and_addresses() {
     let payload = forward(0, LINK, CLIENT, &[link_layer()], &solicit());
@@ -119,6 +120,7 @@ fn rly_001_a_relay_forward_is_believed_only_from_trusted_devices_and_addresses()
     assert_eq!(world.refuse(&agent, &broken), Reason::BadChecksum);
 }
 
+/// BUG-004: neither 8 levels nor 32.
 #[test]
 fn rly_004_nine_levels_are_lawful_and_a_tenth_is_not() {
     let mut world = world(TRUSTED);
@@ -144,6 +146,7 @@ fn rly_004_nine_levels_are_lawful_and_a_tenth_is_not() {
     assert_eq!(refuse(&mut world, &tenth), Reason::RelayTooDeep, "RLY-005");
 }
 
+/// DHCP-042.
 #[test]
 fn rly_002_what_is_no_relay_forward_is_discarded() {
     let mut world = world(TRUSTED);
@@ -166,29 +169,34 @@ fn rly_003_and_rly_024_what_a_server_discards_is_discarded_inside_too() {
     }
     assert_eq!(refuse(&mut world, &relayed(&message(99, &[]))), Reason::UnknownType);
     assert_eq!(refuse(&mut world, &relayed(&message(1, &ia_na(1, &[])))), Reason::BadClientId);
-    // RLY-018: the unicast rule is for clients; and RLY-023: foreign options of a relay are ignored.
+    // RLY-018: the unicast rule is for clients; and RLY-023, RLY-025: foreign options of a relay are ignored.
     let foreign = forward(
         0,
         LINK,
         CLIENT,
-        &[link_layer(), client_id(&Guest::new(2)), option(66, &[0, 24, 0, 0])],
+        &[link_layer(), client_id(&Guest::new(2)), option(66, &[0, 24, 0, 0]), option(17, &[0, 0, 0, 9])],
         &solicit(),
     );
     assert_eq!(open(&ask(&mut world, &foreign).message).options, [], "RLY-022");
 }
 
+/// RLY-008: a link-local one means nothing by itself. DHCP-082: nothing can be confirmed on a link that is not known.
 #[test]
 fn rly_007_the_link_must_be_one_of_the_table() {
     let mut world = world(TRUSTED);
-    for link in ["::", "2001:db8:77::1"] {
+    for link in ["::", "2001:db8:77::1", "fe80::1"] {
         let payload = forward(0, link, CLIENT, &[link_layer()], &solicit());
         assert_eq!(refuse(&mut world, &payload), Reason::RelayUnknownLink, "{link}");
+        let confirm = message(4, &[client_id(&Guest::new(1)), ia_na(0, &["2001:db8:1::4"])].concat());
+        let payload = forward(0, link, CLIENT, &[link_layer()], &confirm);
+        assert_eq!(refuse(&mut world, &payload), Reason::RelayUnknownLink, "DHCP-082: {link}");
     }
     // A guest of another network is not found on this link.
     let other = option(79, &[0, 1, 0xfa, 0x16, 0x3e, 0, 0, 0x12]);
     assert_eq!(refuse(&mut world, &forward(0, LINK, CLIENT, &[other], &solicit())), Reason::UnknownMac);
 }
 
+/// ADR-009: hardware type 1 is Ethernet, others say nothing.
 #[test]
 fn rly_019_and_rly_020_the_client_is_told_in_the_operators_order() {
     let mut world = world(TRUSTED);
@@ -220,6 +228,7 @@ fn rly_019_and_rly_020_the_client_is_told_in_the_operators_order() {
     assert_eq!(refuse(&mut world, &by(&[], "fe80::9")), Reason::RelayUnidentified);
 }
 
+/// ADR-005, ADR-007: layouts of DUID-LLT and DUID-LL.
 #[test]
 fn a_duid_ll_is_an_identity_only_where_the_operator_says_so() {
     let says_so = TRUSTED.replace("\"peer-address\"]", "\"duid-ll\"]");
@@ -265,6 +274,19 @@ fn rly_014_a_relay_on_another_port_is_answered_there() {
     assert_eq!(open(&answer.message).options, [(135, vec![0x12, 0x34])]);
     let plain = forward(0, LINK, CLIENT, &[link_layer()], &solicit());
     assert_eq!(world.ask(&agent, &agent.udp(SERVER, 4660, 547, &plain)).ports, Some((547, 547)), "RLY-015");
+}
+
+#[test]
+fn pd_014_the_same_solicit_through_two_relays_gets_the_same_prefix() {
+    let mut world = world(TRUSTED);
+    let payload = forward(0, LINK, CLIENT, &[link_layer()], &solicit());
+    let answers = [RELAY, "fe80::1:1"].map(|relay| {
+        let agent = relay_agent().at(relay);
+        world.ask(&agent, &agent.udp("ff05::1:3", 547, 547, &payload)).message
+    });
+    assert_eq!(answers[0], answers[1]);
+    let [pd] = Dhcp::parse(&open(&answers[0]).inner).ia_pd().try_into().expect("one IA_PD");
+    assert_eq!(pd.leases[0].0, "2001:db8:face:2ff2::/64");
 }
 
 #[test]

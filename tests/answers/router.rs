@@ -12,6 +12,7 @@ fn guest() -> Guest {
     Guest::new(1)
 }
 
+/// RA-010, DEV-004: at once. SEC-017, DEV-007: to the MAC that asked, which is looked up nowhere.
 #[test]
 fn ra_008_an_rs_is_answered_to_the_asker_alone() {
     let mut world = World::new();
@@ -30,9 +31,18 @@ fn ra_008_an_rs_from_the_unspecified_address_is_answered_to_all_nodes_in_a_unica
     let answer = world.ask(&STATEFUL, &rs);
     assert_eq!(answer.destination, ip("ff02::1"));
     assert_eq!(answer.destination_mac, STATEFUL.mac, "IP-017: RFC 6085, one receiver");
+    let again = world.ask(&STATEFUL, &rs);
+    assert_eq!(
+        again.octets, answer.octets,
+        "RA-007: nothing is kept; RA-011: one guest's answers are not counted"
+    );
+    let other = Guest::new(2);
+    assert_eq!(world.ask(&other, &other.rs()).destination_mac, other.mac, "RA-007");
 }
 
 /// The whole RA of the stateful network, field by field from RFC 4861 §4.2, §4.6, RFC 4191, RFC 8106 and RFC 8910.
+/// RA-015: an answer has all options.
+/// RA-029, RA-030: M alone; RA-037, RA-038, RA-039: link-layer address, MTU, prefix; RA-051 to RA-053: DNS for 1800 s.
 #[test]
 fn ra_013_every_octet_of_a_stateful_ra() {
     let mut world = World::new();
@@ -84,6 +94,7 @@ fn ra_017_a_network_advertised_elsewhere_gets_no_ra() {
     assert_eq!(World::new().refuse(&guest, &guest.rs()), Reason::NotAdvertising);
 }
 
+/// SEC-018.
 #[test]
 fn ra_001_what_rfc_4861_discards_is_not_answered() {
     let mut world = World::new();
@@ -111,6 +122,7 @@ fn ra_001_what_rfc_4861_discards_is_not_answered() {
     assert!(matches!(world.show_with(&g, &short, Checksum::Verified).0, Verdict::Drop(Reason::BadNd)));
 }
 
+/// BUG-007: without a source link-layer address as well.
 #[test]
 fn ra_002_reserved_bits_and_unknown_options_are_ignored() {
     let mut world = World::new();
@@ -192,4 +204,26 @@ fn ra_047_a_route_outlives_a_router_lifetime_of_zero() {
     let route = ra[16..].chunks(8).position(|unit| unit[0] == 24).expect("a route") * 8 + 16;
     assert_eq!(ra[route + 1..route + 4], [2, 48, 0]);
     assert_eq!(ra[route + 4..route + 8], 1800_u32.to_be_bytes(), "three times the longest pause");
+}
+
+/// RA-012: an answer leaves the timers of unsolicited RAs alone. SEC-016: a guest that asks a thousand times is
+/// answered a thousand times, to itself, with the same octets.
+/// RA-046: lifetimes do not count down.
+#[test]
+fn sec_016_a_thousand_solicitations_are_a_thousand_answers_and_change_nothing() {
+    let mut world = World::new();
+    let first = world.ask(&guest(), &guest().rs());
+    let next = world.engine.next_timeout();
+    for _ in 0..1000 {
+        assert_eq!(world.ask(&guest(), &guest().rs()).octets, first.octets);
+    }
+    assert_eq!(world.engine.next_timeout(), next, "RA-012");
+}
+
+#[test]
+fn ra_032_reachable_time_and_retrans_timer_are_milliseconds() {
+    let timers = "lifetime = 1800, preference = \"high\", reachable_time = 30000, retrans_timer = 1000 }";
+    let mut world = World::with(&LEASES.replace("lifetime = 1800, preference = \"high\" }", timers));
+    let ra = world.ask(&guest(), &guest().rs()).message;
+    assert_eq!(ra[8..16], [30000_u32.to_be_bytes(), 1000_u32.to_be_bytes()].concat());
 }

@@ -32,6 +32,7 @@ fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
+/// RA-022, RA-027: random within its bounds, and rare.
 #[test]
 fn ra_023_a_pinned_port_gets_three_ras_at_most_16_seconds_apart_and_then_one_in_200_to_600() {
     let mut world = World::new();
@@ -187,4 +188,21 @@ fn dev_010_a_network_advertised_elsewhere_has_no_timers() {
         .replace("2001:db8:1::7", "2001:db8:4::7");
     let mut world = World::with(&source);
     assert_eq!(run(&mut world, Instant(0).plus(seconds(60))), []);
+}
+
+/// A router that is given up: its lifetime is set to 0 first, and that is told like every change.
+#[test]
+fn ra_024_a_router_that_goes_says_so_three_times() {
+    let mut world = World::new();
+    run(&mut world, Instant(0).plus(seconds(100)));
+    let gone = LEASES.replace("lifetime = 1800, preference = \"high\"", "lifetime = 0");
+    world.engine.publish(table(&gone), world.now);
+    let end = world.now.plus(seconds(60));
+    let last = run(&mut world, end);
+    assert_eq!(last.len(), 3, "MAX_FINAL_RTR_ADVERTISEMENTS");
+    for (_, _, octets) in last {
+        let ra = Answer::parse(&octets).message;
+        assert_eq!((ra[0], &ra[6..8]), (134, [0, 0].as_slice()), "Router Lifetime 0");
+        assert_eq!(ra[5] & 0x18, 0, "RA-033: medium preference with it");
+    }
 }

@@ -196,7 +196,10 @@ impl<'t, 'm> Plan<'t, 'm> {
             IaKind::Na => {
                 for (address, owner) in self.asker.port.addresses().iter().zip(&self.addresses.0) {
                     if *owner == Some(ia.iaid) {
-                        put_address(out, Ipv6Addr::from_octets(*address), preferred, valid)?;
+                        let address = Ipv6Addr::from_octets(*address);
+                        // As the RA says of its prefix: no new connections from it (RFC 4862 §5.5.4).
+                        let preferred = if self.asker.network.is_deprecated(address) { 0 } else { preferred };
+                        put_address(out, address, preferred, valid)?;
                         given = given.saturating_add(1);
                     }
                 }

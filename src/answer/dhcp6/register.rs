@@ -6,7 +6,7 @@
 use std::net::Ipv6Addr;
 
 use super::super::guard::Asker;
-use super::super::{AnswerKind, Outcome, Reason, Trace};
+use super::super::{AnswerKind, Event, Happening, Outcome, Reason, Trace};
 use super::reply::Reply;
 use crate::lease::record::NETWORK_REGISTRATION;
 use crate::wire::dhcp6::{ADDR_REG_REPLY, ClientMessage, code};
@@ -32,8 +32,13 @@ pub(super) fn answer<T: Trace>(
     }
     // REG-007: of this link, or of a prefix that is delegated to this port. REG-008: not one that DHCPv6 assigned.
     if !asker.may_register(registered) || asker.port.addresses().contains(&registered.octets()) {
+        trace.event(|| Event::new(Happening::RegistrationRefused, registered, asker, message));
         return Err(Reason::BadRegistration);
     }
+    let seconds =
+        |at: usize| address.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |n| u32::from_be_bytes(*n));
+    let happening = Happening::Registered { preferred: seconds(16), valid: seconds(20) };
+    trace.event(|| Event::new(happening, registered, asker, message));
     trace.note(|| format!("RFC 9686 §4.2.1 (REG-009): {registered} is this guest's"));
     let mut reply = Reply::start(asker, message, ADDR_REG_REPLY, out)?;
     // Identical to the one received, lifetimes included (RFC 9686 §4.3; REG-011).

@@ -3,7 +3,7 @@
 //! Neither changes the table: a lease belongs to its port until the orchestrator says otherwise (DEV-002, DEV-003).
 
 use super::super::guard::Asker;
-use super::super::{AnswerKind, Outcome, Trace};
+use super::super::{AnswerKind, Event, Happening, Outcome, Trace};
 use super::reply::{Reply, put_status};
 use crate::wire::dhcp6::{ClientMessage, IaKind, MessageType, status};
 
@@ -24,6 +24,12 @@ pub(super) fn answer<T: Trace>(
         "RFC 9915 §18.3.7, §18.3.8: Success for the message (DHCP-107, DHCP-113); the table stands".into()
     });
     for ia in message.ias() {
+        if message.kind == MessageType::Decline && ia.kind == IaKind::Na {
+            // Addresses of others are ignored (DHCP-114).
+            for hint in ia.hints().filter(|h| asker.port.addresses().contains(&h.address.octets())) {
+                trace.event(|| Event::new(Happening::Declined, hint.address, asker, message));
+            }
+        }
         let bound = match ia.kind {
             IaKind::Na => !asker.port.addresses().is_empty(),
             IaKind::Pd => !asker.port.prefixes().is_empty(),

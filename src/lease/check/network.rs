@@ -207,6 +207,10 @@ fn routes(network: &Network, out: &mut Findings) {
             let what = format!("is the destination of routes[{}] too", other.index);
             out.error(at("destination"), what, route.destination, "give each destination once (RFC 4191 §4)");
         }
+        if route.destination.addr().is_multicast() {
+            let remedy = "write a prefix of unicast addresses: groups are not routed by their destination (RFC 4191 §2.3)";
+            out.error(at("destination"), "is a group", route.destination, remedy);
+        }
         // A route to everywhere and the Router Lifetime are the same promise (RFC 4191 §3.1).
         let ends = route.lifetime.map(|l| l == Lifetime::ZERO);
         if let (0, Some(ends), Some(lifetime)) = (route.destination.prefix_len(), ends, lifetime)

@@ -71,8 +71,8 @@ const MAX_POOLS: usize = 64;
 /// Link-addresses of one network beside its subnets.
 const MAX_LINK_ADDRESSES: usize = 256;
 
-/// Longest Router Lifetime, in seconds (RFC 4861 §6.2.1).
-const MAX_ROUTER_LIFETIME: u32 = 9000;
+/// Longest Router Lifetime, in seconds (RFC 8319 §4).
+const MAX_ROUTER_LIFETIME: u32 = 65535;
 
 /// Longest Reachable Time, in milliseconds: one hour (RFC 4861 §6.2.1).
 const MAX_REACHABLE_TIME: u32 = 3_600_000;
@@ -172,7 +172,7 @@ fn network(name: &str, node: &Node<'_>, at: usize, path: &Path<'_>, out: &mut Fi
     let preference = fields.take("preference", out, values::integer(0..=255));
     network.preference = preference.and_then(|p| u8::try_from(p).ok());
     network.metadata_route = fields.take("metadata_route", out, values::boolean).unwrap_or(false);
-    network.address_registration = fields.take("address_registration", out, values::boolean).unwrap_or(false);
+    network.address_registration = fields.take("address_registration", out, values::boolean).unwrap_or(true);
     network.relayed = fields.take("relayed", out, values::boolean);
     network.link_addresses = fields.list("link_addresses", out, values::address).unwrap_or_default();
     network.retiring = numbered(&fields, "retiring_prefixes", out, retiring, |i, r| r.index = i);

@@ -19,6 +19,12 @@ const INF_MAX_RT: u16 = 83; // RFC 9915 §21.25
 const CAPTIVE_PORTAL: u16 = 103; // RFC 8910 §2.2
 const ENCRYPTED_DNS: u16 = 144; // RFC 9463 §4.1
 
+/// Information Refresh Time that is told where none is configured, in seconds: IRT_DEFAULT (RFC 9915 §7.6).
+const DEFAULT_INFORMATION_REFRESH_TIME: u32 = 86400;
+
+/// SOL_MAX_RT and INF_MAX_RT that are told where none is configured, in seconds: their defaults (RFC 9915 §7.6).
+const DEFAULT_MAX_RT: u32 = 3600;
+
 /// Sub-options of the NTP Server option: a unicast address (RFC 5908 §4.1), a name (§4.3).
 const NTP_ADDRESS: u16 = 1;
 const NTP_NAME: u16 = 3;
@@ -30,14 +36,19 @@ const NTP_NAME: u16 = 3;
 pub(in crate::lease) fn block(network: &Network, own: Option<&Options>) -> Result<Vec<u8>, TooLarge> {
     let mut out = Block::default();
     servers_and_names(&mut out, &network.options, own)?;
-    if let Some(seconds) = network.information_refresh_time {
-        out.put(OPTION_INFORM_ONLY, Origin::Network, INFORMATION_REFRESH_TIME, &seconds.to_be_bytes())?;
-    }
-    if let Some(seconds) = network.sol_max_rt {
-        out.put(0, Origin::Network, SOL_MAX_RT, &seconds.to_be_bytes())?;
-    }
-    if let Some(seconds) = network.inf_max_rt {
-        out.put(OPTION_REPLY_ONLY, Origin::Network, INF_MAX_RT, &seconds.to_be_bytes())?;
+    // Who asks is told what it would do anyway, so that it also does it after another server had said otherwise.
+    for (code, flags, given, default) in [
+        (
+            INFORMATION_REFRESH_TIME,
+            OPTION_INFORM_ONLY,
+            network.information_refresh_time,
+            DEFAULT_INFORMATION_REFRESH_TIME,
+        ),
+        (SOL_MAX_RT, 0, network.sol_max_rt, DEFAULT_MAX_RT),
+        (INF_MAX_RT, OPTION_REPLY_ONLY, network.inf_max_rt, DEFAULT_MAX_RT),
+    ] {
+        let (seconds, from) = given.map_or((default, Origin::Default), |seconds| (seconds, Origin::Network));
+        out.put(flags, from, code, &seconds.to_be_bytes())?;
     }
     boot::put(&mut out, &network.options.boot, own.map(|o| &o.boot))?;
     plain(&mut out, &network.options, own)?;
