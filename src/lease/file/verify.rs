@@ -141,7 +141,8 @@ fn network(sections: &Sections, record: &NetworkRecord) -> Result<(), &'static s
     let name = blob(blobs, record.name).ok_or("its name lies outside the blobs")?;
     std::str::from_utf8(name).map_err(|_| "its name is not UTF-8")?;
     let ra = blob(blobs, record.ra).ok_or("its RA lies outside the blobs")?;
-    if record.flags.get() & NETWORK_ADVERTISES != 0 && !advertisement(ra) {
+    let told = record.flags.get() & NETWORK_ADVERTISES != 0 || !ra.is_empty();
+    if told && !advertisement(ra) {
         return Err("its RA is none");
     }
     let more = blob(blobs, record.ra_more).ok_or("its further RAs lie outside the blobs")?;
