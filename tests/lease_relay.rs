@@ -335,9 +335,9 @@ fn ways_to_identify_need_what_they_look_at() {
 
 #[test]
 fn reg_registration_is_a_switch_of_the_network() {
-    let table = table(&NETWORKS.replace("[networks.x]", "[networks.x]\naddress_registration = true"));
+    let table = table(&NETWORKS.replace("[networks.x]", "[networks.x]\naddress_registration = false"));
     let flags: Vec<bool> = table.networks().map(|n| n.has(NETWORK_REGISTRATION)).collect();
-    assert_eq!(flags, [false, false, true]);
+    assert_eq!(flags, [true, true, false]);
     network_error(
         "address_registration = 1 # <-",
         ["networks.n.address_registration", "is an integer, not true or false", "1", "write true or false"],

@@ -166,23 +166,20 @@ fn named(name: &str, text: &str) -> BTreeSet<String> {
         let Some(family) = FAMILIES.into_iter().find(|family| family.eq_ignore_ascii_case(word)) else {
             continue;
         };
-        let mut last = 0;
         while let Some(first) = number(words.get(at)) {
             at += 1;
             rules.insert(format!("{family}-{first:03}"));
-            last = first;
             let again = words.get(at + 1).is_some_and(|word| word.eq_ignore_ascii_case(family));
             let end = at + 1 + usize::from(again);
             match (words.get(at), number(words.get(end))) {
                 (Some(&"to"), Some(end_of_range)) => {
-                    rules.extend((last..=end_of_range).map(|n| format!("{family}-{n:03}")));
+                    rules.extend((first..=end_of_range).map(|n| format!("{family}-{n:03}")));
                     at = end + 1;
                 }
                 (Some(&"and"), Some(_)) => at = end,
                 _ => break,
             }
         }
-        let _ = last;
     }
     rules
 }

@@ -3,7 +3,7 @@
 mod lease_support;
 
 use frontdesk::lease::options::{
-    Condition, Entry, OPTION_ABSENT, OPTION_CONDITIONAL, OPTION_UNASKED, Origin, entries, field,
+    self, Condition, Entry, OPTION_ABSENT, OPTION_CONDITIONAL, OPTION_UNASKED, Origin, field,
 };
 use lease_support::{HEAD, network_error, problems, table};
 
@@ -25,6 +25,11 @@ fn port_block(network: &str, port: &str) -> Vec<u8> {
         "{HEAD}[networks.n]\n{network}\n[[ports]]\nmac_address = \"02:00:00:00:00:01\"\nnetwork = \"n\"\n{port}\n"
     );
     table(&text).ports().next().expect("one").options().to_vec()
+}
+
+/// What the source's own words made: the defaults of waiting times stand in every block (`table_golden`).
+fn entries(block: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    options::entries(block).filter(|entry| entry.origin != Origin::Default)
 }
 
 fn wires(block: &[u8]) -> Vec<Vec<u8>> {
@@ -77,7 +82,7 @@ fn every_plain_option_is_laid_out_as_its_standard_says() {
         assert_eq!(wires(&port), [hex(&expected)], "{line}");
         assert!(entries(&port).all(|entry| entry.origin == Origin::Port), "{line}");
         if line.ends_with(']') {
-            assert_eq!(port_block(line, &format!("{name} = []")), b"", "{line}");
+            assert!(wires(&port_block(line, &format!("{name} = []"))).is_empty(), "{line}");
         }
     }
 }
@@ -312,7 +317,7 @@ fn a_port_with_a_boot_file_has_nothing_of_the_networks() {
     assert_eq!(own.iter().map(|e| e.wire).collect::<Vec<_>>(), [hex("003c 0003 0001 71")]);
     assert_eq!(entries(&params).filter(|e| e.code == 59).count(), 2, "the network's files stay");
     let files = port_block(network, "boot_files = []");
-    assert_eq!(files, b"", "an empty list takes them away");
+    assert!(wires(&files).is_empty(), "an empty list takes them away");
 }
 
 #[test]
