@@ -96,14 +96,6 @@ impl<'t, 'f> Asker<'t, 'f> {
         }
     }
 
-    /// Refuses what Neighbor Discovery must not be: forwarded (RFC 4861 §6.1.1, §7.1.1) or fragmented (RFC 6980 §5).
-    pub(super) fn check_on_link(&self) -> Result<(), Reason> {
-        if self.frame.hop_limit != 255 {
-            return Err(Reason::BadHopLimit);
-        }
-        if self.frame.atomic_fragment { Err(Reason::Fragment) } else { Ok(()) }
-    }
-
     /// Opens an answer to the frame's sender. It goes to the MAC that asked whatever the IPv6 destination is: there is
     /// no neighbour cache, and a group packet in a unicast frame is legal when it has one receiver (RFC 6085).
     pub(super) fn open<'b>(
@@ -163,4 +155,12 @@ pub(super) fn envelope(
         destination,
         mtu: record.mtu.get(),
     }
+}
+
+/// Refuses what Neighbor Discovery must not be: forwarded (RFC 4861 §6.1.1, §7.1.1) or fragmented (RFC 6980 §5).
+pub(super) fn check_on_link(frame: &Frame<'_>) -> Result<(), Reason> {
+    if frame.hop_limit != 255 {
+        return Err(Reason::BadHopLimit);
+    }
+    if frame.atomic_fragment { Err(Reason::Fragment) } else { Ok(()) }
 }

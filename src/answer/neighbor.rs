@@ -5,7 +5,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::guard::Asker;
+use super::guard::{Asker, check_on_link};
 use super::{AnswerKind, Outcome, Reason, Trace};
 use crate::lease::Relay;
 use crate::lease::record::NETWORK_IS_ROUTER;
@@ -20,15 +20,11 @@ const SOLICITED: u32 = 0x4000_0000;
 const OVERRIDE: u32 = 0x2000_0000;
 
 pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mut T) -> Outcome {
-    asker.check_on_link()?;
     let frame = &asker.frame;
+    check_on_link(frame)?;
     let solicitation = NeighborSolicitation::parse(frame.message).map_err(|_| Reason::BadNd)?;
     let probe = frame.source.is_unspecified();
-    // RFC 4861 §7.1.1: a probe goes to a solicited-node group and has no source link-layer address.
-    let to_group = ip6::is_solicited_node(frame.destination);
-    if probe && (!to_group || solicitation.source_link_layer != SourceLinkLayer::Absent) {
-        return Err(Reason::BadNd);
-    }
+    check_probe(frame, &solicitation)?;
     if !asker.is_ours(solicitation.target) {
         return Err(Reason::NotOurAddress);
     }
@@ -57,15 +53,31 @@ pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mu
 /// Answers a relay that looks for our server addresses; `None` when it looks for something else.
 pub(super) fn for_relay(relay: &Relay<'_>, frame: &Frame<'_>, out: &mut [u8]) -> Option<Outcome> {
     let solicitation = NeighborSolicitation::parse(frame.message).ok()?;
-    let ours = solicitation.target == relay.server_link_local()
-        || relay.server_addresses().contains(&solicitation.target.octets());
-    if !ours {
+    let ours = |address: Ipv6Addr| {
+        address == relay.server_link_local() || relay.server_addresses().contains(&address.octets())
+    };
+    if !ours(solicitation.target) {
         return None;
     }
-    if frame.hop_limit != 255 || frame.atomic_fragment {
-        return Some(Err(Reason::BadHopLimit));
-    }
+    Some(advertise_to_relay(relay, frame, &solicitation, ours, out))
+}
+
+fn advertise_to_relay(
+    relay: &Relay<'_>,
+    frame: &Frame<'_>,
+    solicitation: &NeighborSolicitation,
+    ours: impl Fn(Ipv6Addr) -> bool,
+    out: &mut [u8],
+) -> Outcome {
+    check_on_link(frame)?;
     let probe = frame.source.is_unspecified();
+    check_probe(frame, solicitation)?;
+    if ours(frame.source) {
+        return Err(Reason::BadSource);
+    }
+    if !frame.destination.is_multicast() && !ours(frame.destination) {
+        return Err(Reason::BadDestination);
+    }
     let (destination, solicited) = if probe { (ip6::ALL_NODES, 0) } else { (frame.source, SOLICITED) };
     let envelope = Envelope {
         source_mac: relay.server_mac(),
@@ -75,9 +87,16 @@ pub(super) fn for_relay(relay: &Relay<'_>, frame: &Frame<'_>, out: &mut [u8]) ->
         destination,
         mtu: MIN_MTU,
     };
-    let open = envelope.open(out, Layer::Icmp6).map_err(Reason::from);
+    let open = envelope.open(out, Layer::Icmp6)?;
     // We are no router there (RFC 4861 §4.4).
-    Some(open.and_then(|open| advertise(open, solicited | OVERRIDE, solicitation.target, relay.server_mac())))
+    advertise(open, solicited | OVERRIDE, solicitation.target, relay.server_mac())
+}
+
+/// RFC 4861 §7.1.1: a probe goes to a solicited-node group and has no source link-layer address.
+fn check_probe(frame: &Frame<'_>, solicitation: &NeighborSolicitation) -> Result<(), Reason> {
+    let lawful = ip6::is_solicited_node(frame.destination)
+        && solicitation.source_link_layer == SourceLinkLayer::Absent;
+    if frame.source.is_unspecified() && !lawful { Err(Reason::BadNd) } else { Ok(()) }
 }
 
 fn advertise(mut open: Open<'_>, flags: u32, target: Ipv6Addr, mac: MacAddr) -> Outcome {

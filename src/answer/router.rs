@@ -4,7 +4,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::guard::{Asker, envelope};
+use super::guard::{Asker, check_on_link, envelope};
 use super::{AnswerKind, Outcome, Reason, Trace};
 use crate::lease::Port;
 use crate::lease::record::NETWORK_ADVERTISES;
@@ -13,8 +13,8 @@ use crate::wire::envelope::Layer;
 use crate::wire::ndp::{self, RouterSolicitation};
 
 pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mut T) -> Outcome {
-    asker.check_on_link()?;
     let frame = &asker.frame;
+    check_on_link(frame)?;
     let solicitation = RouterSolicitation::parse(frame.message).map_err(|_| Reason::BadNd)?;
     asker.check_link_layer(solicitation.source_link_layer)?;
     if !frame.source.is_unspecified() && !asker.is_its_address() {

@@ -311,6 +311,31 @@ fn a_relay_finds_our_server_address_and_guests_do_not() {
     assert!(matches!(world.show(&agent, &agent.ns("2001:db8:ffff::9")).0, Verdict::Drop(Reason::UnknownMac)));
 }
 
+/// ND-001: a relay's solicitation is judged as strictly as a guest's (RFC 4861 §7.1.1, RFC 6980 §5).
+#[test]
+fn nd_001_what_rfc_4861_discards_is_not_answered_to_a_relay_either() {
+    let mut world = world(TRUSTED);
+    let agent = relay_agent();
+    let body = [&[0; 4], ip(SERVER).octets().as_slice()].concat();
+    let group = "ff02::1:ff00:547";
+    assert_eq!(world.refuse(&agent, &agent.icmp(group, 64, 135, 0, &body)), Reason::BadHopLimit);
+    let nobody = Guest { address: Ipv6Addr::UNSPECIFIED, ..relay_agent() };
+    let probe = world.ask(&nobody, &nobody.icmp(group, 255, 135, 0, &body));
+    assert_eq!((probe.destination, probe.message[4]), (ip("ff02::1"), 0x20), "ND-012: it is ours");
+    assert_eq!(world.refuse(&nobody, &nobody.icmp(SERVER, 255, 135, 0, &body)), Reason::BadNd, "to no group");
+    assert_eq!(
+        world.refuse(&nobody, &nobody.icmp("ff02::1", 255, 135, 0, &body)),
+        Reason::BadNd,
+        "to another"
+    );
+    let with_sllao = [body.as_slice(), &[1, 1], &agent.mac].concat();
+    assert_eq!(world.refuse(&nobody, &nobody.icmp(group, 255, 135, 0, &with_sllao)), Reason::BadNd);
+    let elsewhere = agent.icmp("2001:db8:ffff::9", 255, 135, 0, &body);
+    assert_eq!(world.refuse(&agent, &elsewhere), Reason::BadDestination);
+    let thief = relay_agent().at(SERVER);
+    assert_eq!(world.refuse(&thief, &thief.ns(SERVER)), Reason::BadSource, "SEC-009: our own address");
+}
+
 #[test]
 fn rly_026_an_answer_through_relays_stays_below_the_smallest_mtu() {
     let mut world = world(TRUSTED);
