@@ -110,20 +110,67 @@ fn ra_016_an_advertisement_that_does_not_fit_is_several() {
     }
 }
 
-/// 80 servers: 8 + 80 × 16 octets in one option, behind 40 + 16 + 8.
+/// What is one thing cannot be split: 2 + 1286 octets of a URI behind 40 + 16 + 8 are 1352.
 #[test]
 fn ra_016_an_option_that_does_not_fit_alone_is_refused() {
-    let servers: Vec<String> = (1..=80).map(|i| format!("\"2001:db8::{i:x}\"")).collect();
-    let lines = format!("mtu = 1351\n{ROUTER}\n{SLAAC}\ndns_nameservers = [{}] # <-", servers.join(", "));
-    network_error(
-        &lines,
-        [
-            "networks.n.dns_nameservers",
-            "a Router Advertisement with nothing else does not fit 1351 octets",
-            "1352 octets",
-            "shorten it, or raise mtu",
-        ],
-    );
+    for (mtu, path, value) in
+        [(1351, 1270, "1352 octets"), (9000, 2040, "more than 2040 octets in one option")]
+    {
+        let uri = format!("https://a.example/{}", "x".repeat(path - 2));
+        let lines = format!("mtu = {mtu}\n{ROUTER}\n{SLAAC}\ncaptive_portal = \"{uri}\" # <-");
+        let most = mtu.min(2030);
+        let what = format!("a Router Advertisement with nothing else does not fit {most} octets");
+        network_error(&lines, ["networks.n.captive_portal", &what, value, "shorten it, or raise mtu"]);
+    }
+}
+
+/// RA-051, RA-052: more than one option can say, or one link can carry, is several options of the same lifetime
+/// (RA-054), each whole, in their order. The lengths are those of RFC 8106: 8 + 16 for each server; 8 and the names,
+/// padded to 8.
+#[test]
+fn ra_051_and_052_long_lists_of_dns_are_several_options() {
+    let servers: Vec<String> = (1..=130).map(|i| format!("\"2001:db8::{i:x}\"")).collect();
+    let domain = |i| format!("\"{}{i:03}.example\"", "a".repeat(45));
+    let domains: Vec<String> = (0..40).map(domain).collect();
+    // The largest frame of ours holds 2030 octets: behind 40 + 16 + 8 of them 122 servers, or 33 names of 58. Of 1280
+    // octets there is room for 75 servers, or 20 names.
+    for (mtu, expected) in [
+        (9000, vec![(25, 245), (25, 17), (31, 241), (31, 52)]),
+        (1280, vec![(25, 151), (25, 111), (31, 146), (31, 146)]),
+    ] {
+        let lines = format!(
+            "{HEAD}[networks.n]\nmtu = {mtu}\n{ROUTER}\n{SLAAC}\ndns_nameservers = [{}]\ndns_domains = [{}]\n",
+            servers.join(", "),
+            domains.join(", ")
+        );
+        let table = table(&lines);
+        let network = table.networks().next().expect("one");
+        let (mut shapes, mut lifetimes, mut addresses, mut names) = (vec![], vec![], vec![], vec![]);
+        for message in network.router_advertisements() {
+            assert!(message.len() + 40 <= mtu, "{}", message.len());
+            let mut rest = &message[16..];
+            while let [kind, units, ..] = *rest {
+                let (option, next) = rest.split_at(usize::from(units) * 8);
+                if [25, 31].contains(&kind) {
+                    shapes.push((kind, units));
+                    lifetimes.push(option[4..8].to_vec());
+                }
+                match kind {
+                    25 => addresses.extend_from_slice(&option[8..]),
+                    31 => names
+                        .extend(option[8..].split(|b| *b == 0).filter(|n| !n.is_empty()).map(<[u8]>::to_vec)),
+                    _ => {}
+                }
+                rest = next;
+            }
+        }
+        assert_eq!(shapes, expected, "mtu {mtu}");
+        assert!(lifetimes.iter().all(|lifetime| *lifetime == lifetimes[0]), "RA-054");
+        let last: Vec<u8> = addresses.chunks(16).map(|address| address[15]).collect();
+        assert_eq!(last, (1..=130).collect::<Vec<u8>>());
+        let spelled = |i| format!("{}{}{i:03}\x07example", '\x30', "a".repeat(45)).into_bytes();
+        assert_eq!(names, (0..40).map(spelled).collect::<Vec<_>>());
+    }
 }
 
 /// RA-031: a default route that ends before the next RA can come is none.

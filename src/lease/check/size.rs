@@ -28,11 +28,12 @@ const FQDN: usize = OPTION + 1;
 pub(super) fn advertisement(network: &Network, out: &mut Findings) {
     let most = network.largest_answer();
     let Err(TooLong { field, octets }) = compile::advertisements(network) else { return };
-    let length = octets.map_or_else(|| "more than 2040 in one option".to_owned(), |o| o.to_string());
+    let length =
+        octets.map_or_else(|| "more than 2040 octets in one option".to_owned(), |o| format!("{o} octets"));
     out.error(
         Field::network(&network.name).key(field),
         format!("a Router Advertisement with nothing else does not fit {most} octets"),
-        format!("{length} octets"),
+        length,
         "shorten it, or raise mtu",
     );
 }

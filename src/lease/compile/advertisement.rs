@@ -3,13 +3,19 @@
 use std::net::Ipv6Addr;
 
 use crate::lease::source::{Mode, Network, Subnet};
-use crate::types::{Lifetime, ip6};
+use crate::types::{DomainName, Lifetime, ip6};
 use crate::wire::ndp::advertisement as ra;
 use crate::wire::ndp::advertisement::Preference;
 use crate::wire::{Full, Writer};
 
 /// Octets that one option is built in: more than its length field can say (RFC 4861 §4.6).
 const ROOM: usize = 4096;
+
+/// Octets of the longest option: its length field counts 255 units of eight (RFC 4861 §4.6).
+const LONGEST: usize = 255 * 8;
+
+/// Octets of a DNS option before its servers or names (RFC 8106 §5.1, §5.2).
+const DNS_HEAD: usize = 8;
 
 /// Octets of the IPv6 header.
 const IPV6_HEADER: usize = 40;
@@ -36,7 +42,7 @@ pub(in crate::lease) fn advertisements(network: &Network) -> Result<Vec<Vec<u8>>
     let most = network.largest_answer().saturating_sub(IPV6_HEADER);
     let head = written("router", |out| head(out, network))?;
     let mut messages = vec![head.clone()];
-    for (field, option) in options(network)? {
+    for (field, option) in options(network, most.saturating_sub(head.len()))? {
         if head.len() + option.len() > most {
             return Err(TooLong { field, octets: Some(IPV6_HEADER + head.len() + option.len()) });
         }
@@ -75,8 +81,9 @@ fn head(out: &mut Writer<'_>, network: &Network) -> Result<(), Full> {
     ra::source_link_layer(out, network.answer_mac())
 }
 
-/// The options behind the head, each with the field that it is made of.
-fn options(network: &Network) -> Result<Vec<(&'static str, Vec<u8>)>, TooLong> {
+/// The options behind the head, each with the field that it is made of. Lists of DNS that are longer than an option or
+/// than `room` are several options (RA-051, RA-052).
+fn options(network: &Network, room: usize) -> Result<Vec<(&'static str, Vec<u8>)>, TooLong> {
     let mut all = Vec::new();
     let mut add = |field, body: &dyn Fn(&mut Writer<'_>) -> Result<(), Full>| {
         written(field, body).map(|option| all.push((field, option)))
@@ -107,10 +114,13 @@ fn options(network: &Network) -> Result<Vec<(&'static str, Vec<u8>)>, TooLong> {
         add("routes", &|out| ra::route(out, destination, length, route.preference, lifetime))?;
     }
     let options = &network.options;
-    if let Some(servers) = options.dns_nameservers.as_deref().filter(|s| !s.is_empty()) {
+    // A whole number of units, and within what the length field can say.
+    let list = (room.min(LONGEST) / 8 * 8).saturating_sub(DNS_HEAD);
+    for servers in split(options.dns_nameservers.as_deref().unwrap_or(&[]), list, |_: &Ipv6Addr| 16) {
         add("dns_nameservers", &|out| ra::dns_servers(out, lifetime, servers))?;
     }
-    if let Some(domains) = options.dns_domains.as_deref().filter(|d| !d.is_empty()) {
+    let octets = |domain: &DomainName| domain.as_wire().len();
+    for domains in split(options.dns_domains.as_deref().unwrap_or(&[]), list, octets) {
         add("dns_domains", &|out| ra::dns_search_list(out, lifetime, domains))?;
     }
     if let Some(nat64) = network.nat64_prefix {
@@ -129,6 +139,21 @@ fn options(network: &Network) -> Result<Vec<(&'static str, Vec<u8>)>, TooLong> {
         add("dnr", &|out| ra::encrypted_dns(out, lifetime, &resolver))?;
     }
     Ok(all)
+}
+
+/// A list in parts of at most `room` octets each, and of one item at least.
+fn split<T>(list: &[T], room: usize, octets: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let mut used = 0;
+        let fits = rest.iter().take_while(|item| {
+            used += octets(item);
+            used <= room
+        });
+        let (part, later) = rest.split_at(fits.count().max(1).min(rest.len()));
+        rest = later;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// RA-034, RA-035: L is always set, A where hosts make their own address.
