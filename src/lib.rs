@@ -7,7 +7,7 @@
 //! A module uses only modules to its right; `tests/architecture.rs` fails otherwise:
 //!
 //! ```text
-//! main → cli → daemon → io → engine → answer → lease → wire → types
+//! main → cli → daemon → io → engine → { answer, metadata } → lease → wire → types
 //! ```
 //!
 //! | module | what lives there |
@@ -16,6 +16,7 @@
 //! | [`wire`] | octets ↔ meaning: frames, Neighbor Discovery, DHCPv6 |
 //! | [`lease`] | lease source → check → compile → lease table |
 //! | [`answer`] | the pure function, one file per exchange |
+//! | [`metadata`] | the metadata service: who asks, documents, the guests' TCP |
 //! | [`engine`] | counters, timers, publication of tables; time is an argument |
 //! | [`io`] | clocks, sockets, rings, netlink, capture files; the only `unsafe` |
 //! | [`daemon`] | configuration, start, reload, stop |
@@ -29,5 +30,6 @@ pub mod daemon;
 pub mod engine;
 pub mod io;
 pub mod lease;
+pub mod metadata;
 pub mod types;
 pub mod wire;
