@@ -80,8 +80,8 @@ fn a_changed_bit_is_refused_wherever_it_is() {
                 (0..8, FileError::Magic)
                 | (8..12, FileError::Version(_))
                 | (16..24, FileError::Truncated { .. } | FileError::Trailing(_))
-                | (24..312, FileError::Content(_) | FileError::Checksum { .. }) => {}
-                (12..16 | 312.., FileError::Checksum { .. }) => {}
+                | (24..336, FileError::Content(_) | FileError::Checksum { .. }) => {}
+                (12..16 | 336.., FileError::Checksum { .. }) => {}
                 _ => panic!("octet {at}: {error}"),
             }
         }
@@ -111,7 +111,7 @@ fn what_is_refused_is_said_with_a_remedy() {
     let Err(error) = load("t", newer) else { panic!("refused") };
     assert_eq!(
         error.to_string(),
-        "t: the table has format version 9, this program reads version 2; recompile the lease source with this version"
+        "t: the table has format version 9, this program reads version 3; recompile the lease source with this version"
     );
     let mut cut = octets(EXAMPLE);
     cut.pop();
@@ -149,6 +149,7 @@ fn a_table_that_contradicts_itself_is_refused() {
     const PORT: usize = 3;
     const PREFIX: usize = 5;
     const INDEX: usize = 7;
+    const SERVICE: usize = 11;
     let good = octets(EXAMPLE);
     let at = |number: usize, record: usize, offset: usize| {
         let (first, size) = section(&good, number);
@@ -196,6 +197,16 @@ fn a_table_that_contradicts_itself_is_refused() {
         ("strange port", index + used * 8 + 4, &[9], "of its index has no port"),
         ("further RAs outside", at(NETWORK, 0, 92), far, "network 0: its further RAs lie outside the blobs"),
         ("further RAs cut", at(NETWORK, 0, 96), &[3], "network 0: its further RAs are none"),
+        (
+            "services outside",
+            at(NETWORK, 0, 100),
+            far,
+            "network 0: its services are too many or lie outside the section",
+        ),
+        ("upstream outside", at(NETWORK, 0, 106), far, "network 0: its upstream has no name"),
+        ("id outside", at(NETWORK, 0, 114), far, "network 0: its id is not UTF-8"),
+        ("service without port", at(SERVICE, 0, 16), &[0], "network 0: its services are none"),
+        ("service of nobody", at(SERVICE, 0, 15), &[0], "network 0: its services are none"),
     ] {
         let error =
             read(forged(good.clone(), offset, new)).err().unwrap_or_else(|| panic!("{name} was not missed"));

@@ -109,8 +109,10 @@ impl Network {
     /// somebody else's router are his.
     pub(super) fn own_addresses(&self) -> Vec<Ipv6Addr> {
         let gateways = self.subnets.iter().filter_map(|s| s.gateway).filter(|_| self.router.is_some());
-        let all =
-            [self.answer_address()].into_iter().chain(gateways).chain(self.service_addresses.iter().copied());
+        let all = [self.answer_address()]
+            .into_iter()
+            .chain(gateways)
+            .chain(self.metadata.services.iter().map(|s| s.address));
         let mut own = Vec::new();
         for address in all {
             if !own.contains(&address) {

@@ -87,6 +87,12 @@ pub struct NetworkRecord {
     /// The RAs behind `ra` where one would pass the MTU (RFC 4861 §6.2.3): each a length of 16 bits in network order
     /// and as many octets, in the form of `ra`. Empty when one is enough.
     pub ra_more: BlobRef,
+    /// Where the metadata service is reached. Into the service section.
+    pub services: Span,
+    /// Name of the upstream that answers for it, UTF-8; empty for the default of the hypervisor's configuration.
+    pub metadata_upstream: BlobRef,
+    /// The network's id in the lease source, UTF-8; empty when it has none.
+    pub id: BlobRef,
 }
 
 /// `NetworkRecord::flags`: RS are answered and RAs sent.
@@ -100,6 +106,20 @@ pub const NETWORK_IS_ROUTER: u16 = 8;
 /// `NetworkRecord::flags`: hosts may register the addresses that they make (RFC 9686): option 148 is offered to who
 /// asks for it, ADDR-REG-INFORM is answered.
 pub const NETWORK_REGISTRATION: u16 = 16;
+/// `NetworkRecord::flags`: documents are given only to requests with a session token (IMDSv2).
+pub const NETWORK_TOKEN_REQUIRED: u16 = 32;
+
+/// One address and TCP port at which the metadata service of a network is reached.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct ServiceRecord {
+    /// One of the network's own addresses.
+    pub address: [u8; 16],
+    /// Not 0.
+    pub port: U16,
+}
 
 /// One subnet of a network.
 #[derive(
@@ -146,7 +166,7 @@ pub struct PortRecord {
     pub options: BlobRef,
     /// Host name in wire form (RFC 1035 §3.1), empty when there is none.
     pub hostname: BlobRef,
-    /// Instance id, project id and metadata as JSON, empty when there is none.
+    /// Its id, instance id, project id, host name and metadata as JSON, empty when there is none.
     pub metadata: BlobRef,
 }
 

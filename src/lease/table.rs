@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 
 use super::record::{
     BlobRef, IndexSlot, InterfaceRecord, LinkRecord, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord,
-    RelayRecord, SUBNET_DEPRECATED, ServerRecord, Span, SubnetRecord,
+    RelayRecord, SUBNET_DEPRECATED, ServerRecord, ServiceRecord, Span, SubnetRecord,
 };
 use super::relay::Relay;
 use crate::types::{MacAddr, ip6};
@@ -37,6 +37,8 @@ pub struct Sections {
     pub relays: Vec<RelayRecord>,
     /// Ports by the Interface-Id that their relay gives them, sorted by it.
     pub interfaces: Vec<InterfaceRecord>,
+    /// Where metadata services are reached, grouped by network.
+    pub services: Vec<ServiceRecord>,
     /// Octets that the records refer to, equal ones stored once.
     pub blobs: Vec<u8>,
 }
@@ -298,7 +300,7 @@ impl<'t> Port<'t> {
         self.table.blob(self.record.hostname)
     }
 
-    /// Instance id, project id and metadata as JSON, empty when there is none.
+    /// Its id, instance id, project id, host name and metadata as JSON, empty when there is none.
     #[must_use]
     pub fn metadata(&self) -> &'t [u8] {
         self.table.blob(self.record.metadata)
@@ -384,6 +386,26 @@ impl<'t> Network<'t> {
     #[must_use]
     pub fn own_addresses(&self) -> &'t [[u8; 16]] {
         span(&self.table.sections.addresses, self.record.own_addresses)
+    }
+
+    /// Where its metadata service is reached, at most
+    /// [`MAX_SERVICE_ADDRESSES`](crate::types::limits::MAX_SERVICE_ADDRESSES); empty when it has none.
+    #[must_use]
+    pub fn services(&self) -> &'t [ServiceRecord] {
+        span(&self.table.sections.services, self.record.services)
+    }
+
+    /// Name of the upstream that answers for its metadata service; empty for the default of the hypervisor's
+    /// configuration.
+    #[must_use]
+    pub fn metadata_upstream(&self) -> &'t str {
+        self.table.text(self.record.metadata_upstream)
+    }
+
+    /// Its id in the lease source, Neutron's where that is where it comes from; empty when it has none.
+    #[must_use]
+    pub fn uuid(&self) -> &'t str {
+        self.table.text(self.record.id)
     }
 
     /// Its subnets.

@@ -32,8 +32,12 @@ pub const MAX_PORT_PREFIXES: usize = 32;
 /// Subnets of one network: 1280 octets hold 38 Prefix Information options, and no network advertises all of its subnets.
 pub const MAX_SUBNETS: usize = 64;
 
-/// Service addresses of one network, looked through for every Neighbor Solicitation: a handful is the most in use.
-pub const MAX_SERVICE_ADDRESSES: usize = 16;
+/// Service addresses of one network: the stack that ends the guests' TCP holds so many, and they are looked through for
+/// every Neighbor Solicitation.
+pub const MAX_SERVICE_ADDRESSES: usize = 8;
+
+/// Octets of the name of an upstream: the longest label that a host name has (RFC 1035 §2.3.4) is long enough for one.
+pub const MAX_UPSTREAM_NAME: usize = 63;
 
 /// Relay agents that one message may have passed: hop counts 0 to 8 (RFC 9915 §7.6, §19.1.2).
 pub const MAX_RELAY_LEVELS: usize = 9;

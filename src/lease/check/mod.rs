@@ -7,6 +7,7 @@ mod network;
 mod pool;
 mod port;
 mod relay;
+mod service;
 mod size;
 
 use super::problem::Findings;
@@ -16,6 +17,7 @@ use super::source::Source;
 pub(super) fn check(source: &Source, out: &mut Findings) {
     for net in &source.networks {
         network::check(net, out);
+        service::check(net, out);
         pool::network(net, out);
         size::advertisement(net, out);
     }

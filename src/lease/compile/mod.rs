@@ -16,10 +16,11 @@ pub(super) use relay::links;
 use super::allocate::Allocations;
 use super::record::{
     BlobRef, IndexSlot, NETWORK_ADVERTISES, NETWORK_DHCP, NETWORK_IS_ROUTER, NETWORK_RAPID_COMMIT,
-    NETWORK_REGISTRATION, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord, SUBNET_DEPRECATED,
-    SUBNET_SLAAC, SUBNET_STATEFUL, SUBNET_STATELESS, ServerRecord, Span, SubnetRecord,
+    NETWORK_REGISTRATION, NETWORK_TOKEN_REQUIRED, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord,
+    SUBNET_DEPRECATED, SUBNET_SLAAC, SUBNET_STATEFUL, SUBNET_STATELESS, ServerRecord, ServiceRecord, Span,
+    SubnetRecord,
 };
-use super::source::{Delegated, Mode, Network, Port, Source, Subnet};
+use super::source::{Delegated, Mode, Network, Port, Service, Source, Subnet};
 use super::table::{LeaseTable, Sections, hash_key};
 
 /// Ports that are worth a second thread.
@@ -109,7 +110,9 @@ impl Builder {
             | bit(dhcp, NETWORK_DHCP)
             | bit(network.rapid_commit.unwrap_or(true), NETWORK_RAPID_COMMIT)
             | bit(network.router.is_some(), NETWORK_IS_ROUTER)
-            | bit(network.address_registration, NETWORK_REGISTRATION);
+            | bit(network.address_registration, NETWORK_REGISTRATION)
+            | bit(network.metadata.token_required.unwrap_or(false), NETWORK_TOKEN_REQUIRED);
+        let upstream = network.metadata.upstream.as_deref().unwrap_or_default();
         let record = NetworkRecord {
             name: self.blobs.store(network.name.as_bytes())?,
             ra: self.blobs.store(ra)?,
@@ -130,6 +133,9 @@ impl Builder {
             advertise_min: advertise_min.into(),
             advertise_max: advertise_max.into(),
             ra_more: self.blobs.store(&further)?,
+            services: append(&mut self.out.services, network.metadata.services.iter().map(service))?,
+            metadata_upstream: self.blobs.store(upstream.as_bytes())?,
+            id: self.blobs.store(network.id.as_bytes())?,
         };
         self.out.networks.push(record);
         Ok(())
@@ -203,6 +209,10 @@ fn prefix(delegated: Delegated) -> PrefixRecord {
         exclude: delegated.exclude.map_or([0; 16], |part| part.addr().octets()),
         exclude_length: delegated.exclude.map_or(0, |part| part.prefix_len()),
     }
+}
+
+fn service(service: &Service) -> ServiceRecord {
+    ServiceRecord { address: service.address.octets(), port: service.port.into() }
 }
 
 fn subnet(subnet: &Subnet) -> SubnetRecord {

@@ -3,12 +3,12 @@
 //! ```text
 //! offset  octets  what
 //!      0       8  magic: 89 46 44 54 0d 0a 1a 0a (as PNG: a transfer that mangles text is noticed)
-//!      8       4  format version, 2
+//!      8       4  format version, 3
 //!     12       4  CRC-32 (IEEE) of every octet of the file but these four
 //!     16       8  length of the file
-//!     24   12 × 24 directory: for each section its offset (8), its length in octets (8), the size of one record (4),
+//!     24   13 × 24 directory: for each section its offset (8), its length in octets (8), the size of one record (4),
 //!                 zero (4)
-//!    312       …  sections in the order of [`Sections`], one directly behind the other, blobs last
+//!    336       …  sections in the order of [`Sections`], one directly behind the other, blobs last
 //! ```
 //!
 //! Numbers are little-endian on every machine.
@@ -21,14 +21,14 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::record::{
     BlobRef, IndexSlot, InterfaceRecord, LinkRecord, NetworkRecord, PortRecord, PrefixRecord, RelayRecord,
-    ServerRecord, SubnetRecord,
+    ServerRecord, ServiceRecord, SubnetRecord,
 };
 use super::table::{LeaseTable, Sections};
 
 const MAGIC: [u8; 8] = *b"\x89FDT\r\n\x1a\n";
 
 /// Version of the format: of the header, of every record and of `hash_key`.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 const CRC_OFFSET: usize = 12;
 const LENGTH_OFFSET: usize = 16;
@@ -36,7 +36,7 @@ const DIRECTORY_OFFSET: usize = 24;
 const DIRECTORY_ENTRY: usize = 24;
 
 /// Names of the sections, for errors, in the order of the file.
-const SECTIONS: [(&str, usize); 12] = [
+const SECTIONS: [(&str, usize); 13] = [
     ("server", size_of::<ServerRecord>()),
     ("networks", size_of::<NetworkRecord>()),
     ("subnets", size_of::<SubnetRecord>()),
@@ -48,6 +48,7 @@ const SECTIONS: [(&str, usize); 12] = [
     ("links", size_of::<LinkRecord>()),
     ("relays", size_of::<RelayRecord>()),
     ("interfaces", size_of::<InterfaceRecord>()),
+    ("services", size_of::<ServiceRecord>()),
     ("blobs", 1),
 ];
 
@@ -142,6 +143,7 @@ fn octets(sections: &Sections) -> [&[u8]; SECTIONS.len()] {
         sections.links.as_bytes(),
         sections.relays.as_bytes(),
         sections.interfaces.as_bytes(),
+        sections.services.as_bytes(),
         &sections.blobs,
     ]
 }
@@ -231,8 +233,21 @@ fn checksum(octets: &[u8]) -> Result<(), FileError> {
 
 /// Every section but the blobs.
 fn copy(octets: &[u8], directory: &[DirectoryEntry; SECTIONS.len()]) -> Result<Sections, FileError> {
-    let [server, networks, subnets, ports, addresses, prefixes, devices, index, links, relays, interfaces, _] =
-        directory.map(|entry| octets.get(entry.offset..entry.offset + entry.length).unwrap_or(&[]));
+    let [
+        server,
+        networks,
+        subnets,
+        ports,
+        addresses,
+        prefixes,
+        devices,
+        index,
+        links,
+        relays,
+        interfaces,
+        services,
+        _,
+    ] = directory.map(|entry| octets.get(entry.offset..entry.offset + entry.length).unwrap_or(&[]));
     let server: Vec<ServerRecord> = records(server);
     let [server] = server.as_slice() else {
         return Err(FileError::Content("it has not one server".to_owned()));
@@ -249,6 +264,7 @@ fn copy(octets: &[u8], directory: &[DirectoryEntry; SECTIONS.len()]) -> Result<S
         links: records(links),
         relays: records(relays),
         interfaces: records(interfaces),
+        services: records(services),
         blobs: Vec::new(),
     })
 }

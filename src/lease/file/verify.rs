@@ -12,8 +12,10 @@ use crate::lease::record::{
     BlobRef, IDENTIFY_CLIENT_LINK_LAYER, IDENTIFY_DUID_LL, NETWORK_ADVERTISES, NO_DEVICE, NetworkRecord,
     PortRecord, PrefixRecord, RelayRecord, Span,
 };
-use crate::lease::table::{Sections, hash_key};
-use crate::types::limits::{DUID_LENGTH, MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES, MIN_MTU};
+use crate::lease::table::{Sections, hash_key, span};
+use crate::types::limits::{
+    DUID_LENGTH, MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES, MAX_SERVICE_ADDRESSES, MIN_MTU,
+};
 use crate::types::{MacAddr, ip6};
 
 /// What is wrong, if anything is.
@@ -159,6 +161,13 @@ fn network(sections: &Sections, record: &NetworkRecord) -> Result<(), &'static s
     if !is_inside(&sections.subnets, record.subnets) {
         return Err("its subnets lie outside the section");
     }
+    services(sections, record)?;
+    for (text, why) in
+        [(record.metadata_upstream, "its upstream has no name"), (record.id, "its id is not UTF-8")]
+    {
+        let octets = blob(blobs, text).ok_or(why)?;
+        std::str::from_utf8(octets).map_err(|_| why)?;
+    }
     if record.mtu.get() < MIN_MTU {
         return Err("its MTU is below 1280");
     }
@@ -178,6 +187,25 @@ fn network(sections: &Sections, record: &NetworkRecord) -> Result<(), &'static s
     let (min, max) = (record.advertise_min.get(), record.advertise_max.get());
     if min < 3 || max < 4 || min > max {
         return Err("its pauses between RAs are none");
+    }
+    Ok(())
+}
+
+/// Where the metadata service is reached: addresses that are answered for, each port once.
+fn services(sections: &Sections, record: &NetworkRecord) -> Result<(), &'static str> {
+    if !is_inside(&sections.services, record.services)
+        || usize::from(record.services.count.get()) > MAX_SERVICE_ADDRESSES
+    {
+        return Err("its services are too many or lie outside the section");
+    }
+    let services = span(&sections.services, record.services);
+    let own = span(&sections.addresses, record.own_addresses);
+    for (i, service) in services.iter().enumerate() {
+        let twice = services.iter().take(i).any(|other| other == service);
+        let routers = service.address == record.router_link_local;
+        if service.port.get() == 0 || twice || routers || !own.contains(&service.address) {
+            return Err("its services are none");
+        }
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod plain;
 mod port;
 mod ports;
 mod relay;
+mod service;
 mod toml;
 mod values;
 
@@ -33,6 +34,7 @@ pub(super) use model::{AddressPool, Mode, Network, Relay, Router, Source, Subnet
 pub(super) use options::{Options, field_of, strings};
 pub(super) use ports::{Delegated, Port, Ports, UNREAD_ADDRESS};
 pub(super) use relay::WAYS;
+pub(super) use service::Service;
 
 use super::problem::{Field, Finding, Findings, Problem, Severity};
 use fields::Path;

@@ -7,6 +7,7 @@ use ipnet::Ipv6Net;
 
 use super::options::Options;
 use super::ports::Ports;
+use super::service::Metadata;
 use crate::types::{Duid, Lifetime, MacAddr};
 use crate::wire::ndp::advertisement::Preference;
 
@@ -54,6 +55,8 @@ impl Mode {
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     pub(crate) name: String,
+    /// Neutron's, for documents; empty when it is not given.
+    pub(crate) id: String,
     /// 0 for untagged.
     pub(crate) vlan: u16,
     pub(crate) mtu: Option<u32>,
@@ -63,7 +66,6 @@ pub(crate) struct Network {
     pub(crate) preferred: Option<Lifetime>,
     pub(crate) renew: Option<Lifetime>,
     pub(crate) rebind: Option<Lifetime>,
-    pub(crate) service_addresses: Vec<Ipv6Addr>,
     pub(crate) subnets: Vec<Subnet>,
     /// A subnet could not be read: what lies outside the others may lie in that one.
     pub(crate) unread_subnets: bool,
@@ -73,6 +75,7 @@ pub(crate) struct Network {
     pub(crate) inf_max_rt: Option<u32>,
     pub(crate) routes: Vec<Route>,
     pub(crate) nat64_prefix: Option<Ipv6Net>,
+    pub(crate) metadata: Metadata,
     /// A route to the metadata address is advertised.
     pub(crate) metadata_route: bool,
     /// Prefixes that are gone and whose addresses hosts shall give up.

@@ -6,16 +6,16 @@ use super::model::{
 };
 use super::node::{Entry, Node, Value};
 use super::options::{self, OPTION_FIELDS};
-use super::{relay, values};
+use super::{relay, service, values};
 use crate::lease::derive;
 use crate::lease::problem::Findings;
-use crate::types::limits::{MAX_SERVICE_ADDRESSES, MAX_SUBNETS, MIN_MTU};
-use crate::types::{Duid, ip6};
+use crate::types::Duid;
+use crate::types::limits::{MAX_SUBNETS, MIN_MTU};
 
 /// Fields of the whole file.
 const TOP: &[&str] = &["version", "server", "relay", "networks", "ports"];
 const SERVER: &[&str] = &["cloud", "duid"];
-const OWN: [&str; 25] = [
+const OWN: [&str; 27] = [
     "id",
     "vlan",
     "mtu",
@@ -28,6 +28,8 @@ const OWN: [&str; 25] = [
     "metadata",
     "metadata_route",
     "service_addresses",
+    "metadata_upstream",
+    "metadata_token",
     "subnets",
     "retiring_prefixes",
     "prefix_pools",
@@ -136,8 +138,8 @@ fn networks(entry: &Entry<'_>, source: &mut Source, out: &mut Findings) {
 
 fn network(name: &str, node: &Node<'_>, at: usize, path: &Path<'_>, out: &mut Findings) -> Option<Network> {
     let fields = Fields::open(node, at, path, &NETWORK, out)?;
-    let _ = fields.take("id", out, values::free_text);
     let mut network = Network { name: name.to_owned(), ..Network::default() };
+    network.id = fields.take("id", out, values::free_text).unwrap_or_default();
     let vlan = fields.take("vlan", out, values::integer(1..=4094));
     network.vlan = vlan.and_then(|v| u16::try_from(v).ok()).unwrap_or(0);
     network.mtu = fields.take("mtu", out, values::integer(MIN_MTU..=MAX_MTU));
@@ -147,7 +149,7 @@ fn network(name: &str, node: &Node<'_>, at: usize, path: &Path<'_>, out: &mut Fi
     network.preferred = fields.take("preferred_lifetime", out, values::lifetime);
     network.renew = fields.take("renew_time", out, values::lifetime);
     network.rebind = fields.take("rebind_time", out, values::lifetime);
-    network.service_addresses = service_addresses(&fields, path, out);
+    network.metadata = service::read(&fields, path, out);
     let mut count = 0;
     network.subnets = numbered(
         &fields,
@@ -206,18 +208,6 @@ pub(super) fn limit(count: usize, most: usize, name: &'static str, path: &Path<'
         let remedy = format!("keep at most {most}");
         out.error(path.key(name).field(), "too many entries", count, remedy);
     }
-}
-
-fn service_addresses(
-    fields: &Fields<'_, '_, '_>,
-    path: &Path<'_>,
-    out: &mut Findings,
-) -> Vec<std::net::Ipv6Addr> {
-    let metadata = fields.take("metadata", out, values::boolean).unwrap_or(false);
-    let given = fields.list("service_addresses", out, values::server_address);
-    let addresses = given.unwrap_or_else(|| if metadata { vec![ip6::METADATA] } else { Vec::new() });
-    limit(addresses.len(), MAX_SERVICE_ADDRESSES, "service_addresses", path, out);
-    addresses
 }
 
 fn router(entry: &Entry<'_>, path: &Path<'_>, out: &mut Findings) -> Router {

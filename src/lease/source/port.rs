@@ -45,9 +45,7 @@ pub(super) fn read(
         shard.push(&Port::default(), None);
         return;
     };
-    for name in ["id", "name"] {
-        let _ = fields.take(name, out, |node| values::text(node).map(drop));
-    }
+    let _ = fields.take("name", out, |node| values::text(node).map(drop));
     let mac =
         fields.require("mac_address", "write the MAC address of the guest's interface", out, values::mac);
     let network =
@@ -126,10 +124,11 @@ fn network(node: &Node<'_>, networks: &Networks<'_>) -> Result<Option<u32>, Refu
     })
 }
 
-/// Appends one JSON object with what is there of `device_id`, `project_id`, `hostname` and `metadata`, in this order.
+/// Appends one JSON object with what is there of `id`, `device_id`, `project_id`, `hostname` and `metadata`, in this
+/// order.
 fn metadata(fields: &Fields<'_, '_, '_>, json: &mut String, out: &mut Findings) {
     let start = json.len();
-    for name in ["device_id", "project_id", "hostname"] {
+    for name in ["id", "device_id", "project_id", "hostname"] {
         // A host name that is none has been found out already.
         let mut quiet = Findings::default();
         let out = if name == "hostname" { &mut quiet } else { &mut *out };

@@ -44,7 +44,7 @@ pub(crate) struct Port<'p> {
     pub(crate) hostname: &'p [u8],
     /// Only when it has options of its own.
     pub(crate) options: Option<&'p Options>,
-    /// Instance id, project id, host name and metadata as one JSON object; empty when it has none.
+    /// Its id, instance id, project id, host name and metadata as one JSON object; empty when it has none.
     pub(crate) metadata: &'p str,
 }
 
