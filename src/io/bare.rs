@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::worker::Responder;
+use super::responder::Responder;
 use crate::engine::RxFrame;
 use crate::lease::LeaseTable;
 use crate::types::{Instant, MacAddr};

@@ -1,6 +1,6 @@
 //! Clocks, sockets, rings, netlink and capture files: the only room with `unsafe`.
 //!
-//! Nothing here decides what a guest gets; a [`worker::Responder`] does, and the port carries octets both ways.
+//! Nothing here decides what a guest gets; a [`responder::Responder`] does, and the port carries octets both ways.
 
 pub mod atomic;
 pub mod bare;
@@ -16,4 +16,5 @@ pub mod packet;
 pub mod probe;
 mod quarantine;
 pub mod replay;
+pub mod responder;
 pub mod worker;

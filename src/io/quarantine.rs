@@ -7,7 +7,7 @@ use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::worker::Responder;
+use super::responder::Responder;
 use crate::engine::RxFrame;
 use crate::types::{Instant, MacAddr};
 

@@ -16,75 +16,10 @@ use super::clock::{Clock, thread_time};
 use super::epoll::{Bell, Epoll, Ready};
 use super::packet::{BATCH, Front, Outbox, Port, Sent};
 use super::quarantine::Guarded;
-use crate::answer::{Event, Verdict};
-use crate::engine::{Engine, RxFrame};
+use super::responder::Responder;
+use crate::answer::Event;
 use crate::lease::LeaseTable;
 use crate::types::{Instant, MacAddr};
-
-/// What answers frames: the engine, or a stand-in in tests and benches. See [`crate::engine`] for the contract.
-pub trait Responder: Send + 'static {
-    /// A device was attached; a known number is renamed.
-    fn attach(&mut self, device: u32, name: &str, mac: MacAddr, now: Instant);
-    /// A device is gone.
-    fn detach(&mut self, device: u32);
-    /// Replaces the lease table.
-    fn publish(&mut self, table: Arc<LeaseTable>, now: Instant);
-    /// Answers one frame into `out`: the octets of the answer, or `None` for silence.
-    fn frame(&mut self, now: Instant, frame: RxFrame<'_>, out: &mut [u8]) -> Option<usize>;
-    /// Counts a frame that is not shown to it, because its sender had made it panic.
-    fn quarantined(&mut self);
-    /// Writes the next frame that is due by itself into `out`: its device and its octets.
-    fn timeout(&mut self, now: Instant, out: &mut [u8]) -> Option<(u32, usize)>;
-    /// When [`timeout`](Self::timeout) will have something; `None` for never.
-    fn next_timeout(&self) -> Option<Instant>;
-    /// The oldest of what guests told, with its device.
-    fn event(&mut self) -> Option<(u32, Event)> {
-        None
-    }
-    /// What became of all frames so far, by name.
-    fn counts(&self) -> Vec<(&'static str, u64)>;
-}
-
-impl Responder for Engine {
-    fn attach(&mut self, device: u32, name: &str, mac: MacAddr, now: Instant) {
-        Self::attach(self, device, name, mac, now);
-    }
-
-    fn detach(&mut self, device: u32) {
-        Self::detach(self, device);
-    }
-
-    fn publish(&mut self, table: Arc<LeaseTable>, now: Instant) {
-        Self::publish(self, table, now);
-    }
-
-    fn frame(&mut self, now: Instant, frame: RxFrame<'_>, out: &mut [u8]) -> Option<usize> {
-        match Self::frame(self, now, frame, out) {
-            Verdict::Answer { length, .. } => Some(length),
-            Verdict::Pass | Verdict::Drop(_) => None,
-        }
-    }
-
-    fn quarantined(&mut self) {
-        Self::quarantined(self);
-    }
-
-    fn timeout(&mut self, now: Instant, out: &mut [u8]) -> Option<(u32, usize)> {
-        Self::timeout(self, now, out)
-    }
-
-    fn next_timeout(&self) -> Option<Instant> {
-        Self::next_timeout(self)
-    }
-
-    fn event(&mut self) -> Option<(u32, Event)> {
-        Self::event(self)
-    }
-
-    fn counts(&self) -> Vec<(&'static str, u64)> {
-        Self::counts(self).collect()
-    }
-}
 
 /// What the worker has done so far.
 #[derive(Clone, Debug, Default)]
