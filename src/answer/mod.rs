@@ -9,6 +9,7 @@
 //! | Neighbor Solicitation for an address of ours | `neighbor.rs` | Neighbor Advertisement |
 //! | echo request to an address of ours | `echo.rs` | echo reply |
 //! | DHCPv6 to ff02::1:2 | `dhcp6/` | Advertise or Reply |
+//! | TCP to a metadata service | `tcp.rs` | [`Verdict::Metadata`]: the guest's stack has the word |
 //! | anything else | – | [`Verdict::Pass`] |
 //!
 //! Who asks is decided by `guard.rs`: source MAC, VLAN and device of the frame, nothing inside the packet (IP-001).
@@ -30,6 +31,7 @@ mod guard;
 mod neighbor;
 mod reason;
 mod router;
+mod tcp;
 mod trace;
 
 pub use event::{Event, Happening};
@@ -39,7 +41,7 @@ pub use trace::{Notes, Silent, Trace};
 
 use crate::lease::{DeviceId, LeaseTable, PortId};
 use crate::wire::checksum::Checksum;
-use crate::wire::frame::{Frame, ICMP6, Refusal, UDP, Udp, may_be_ours};
+use crate::wire::frame::{Frame, ICMP6, Refusal, TCP, UDP, Udp, may_be_ours};
 use crate::wire::{Full, dhcp6 as dhcp, ndp};
 use guard::Asker;
 
@@ -100,7 +102,7 @@ pub fn answer<T: Trace>(
 ) -> Answered {
     let stranger = |verdict| Answered { verdict, port: None };
     if !may_be_ours(ingress.octets) {
-        trace.note(|| "the byte pre-test: neither ICMPv6 of ours nor DHCPv6".into());
+        trace.note(|| "the byte pre-test: neither ICMPv6 of ours nor DHCPv6 nor TCP".into());
         return stranger(Verdict::Pass);
     }
     let frame = match Frame::parse(ingress.octets, ingress.vlan, ingress.length) {
@@ -108,6 +110,9 @@ pub fn answer<T: Trace>(
         Err(Refusal::NotOurs) => return stranger(Verdict::Pass),
         Err(refusal) => return stranger(Verdict::Drop(refusal.into())),
     };
+    if frame.next_header == TCP {
+        return tcp::answer(table, frame, ingress, out, trace);
+    }
     let Some(question) = question(&frame) else {
         trace.note(|| "no protocol of ours inside".into());
         return stranger(Verdict::Pass);

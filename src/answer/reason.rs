@@ -10,6 +10,9 @@ pub enum Verdict {
         /// Octets of the whole Ethernet frame.
         length: usize,
     },
+    /// TCP to a metadata service of the guest's network: a segment for the guest's own stack
+    /// ([`Stacks`](crate::metadata::stacks::Stacks)).
+    Metadata,
     /// Not for us; nobody was asked.
     Pass,
     /// For us or nearly so, and refused.
@@ -70,6 +73,8 @@ named! {
         ReplyToInformationRequest = "dhcpv6-reply-to-information-request",
         /// ADDR-REG-INFORM → ADDR-REG-REPLY (RFC 9686 §4.3).
         AddressRegistrationReply = "dhcpv6-address-registration-reply",
+        /// TCP to a service address, to a port that nothing listens on → reset (RFC 9293 §3.10.7.1).
+        TcpReset = "tcp-reset",
     }
 }
 
@@ -92,6 +97,8 @@ named! {
         BadChecksum = "bad-checksum",
         /// UDP length that does not match the packet.
         BadUdp = "bad-udp",
+        /// A TCP header that is longer than its segment or shorter than one can be.
+        BadTcp = "bad-tcp",
         /// More than one VLAN tag.
         StackedVlan = "stacked-vlan",
         /// A service VLAN tag: of a network that we are not on.

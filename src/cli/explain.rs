@@ -155,6 +155,9 @@ fn in_text(step: &Step, lease: Option<&Lease>, notes: &[String]) -> String {
             writeln!(text, "verdict: answered by {}, {length} octets", step.outcome.name())
         }
         Outcome::Verdict(Verdict::Pass) => writeln!(text, "verdict: pass, it is not for us"),
+        Outcome::Verdict(Verdict::Metadata) => {
+            writeln!(text, "verdict: metadata, the guest's TCP stack has the word")
+        }
         Outcome::Verdict(Verdict::Drop(reason)) => {
             writeln!(text, "verdict: dropped, {}: {}", reason.name(), reason.remark())
         }

@@ -27,7 +27,8 @@ Example:
 /// Run a capture through the dataplane and print every frame's verdict.
 ///
 /// One line per frame: number, time, source MAC → destination MAC, what it is, and the verdict: an answer with its
-/// length in octets, a drop reason, `pass` for what is not for us, `skipped` for a link that is not Ethernet. Needs
+/// length in octets, a drop reason, `metadata` for a segment of a connection to the metadata service (which a replay does
+/// not answer), `pass` for what is not for us, `skipped` for a link that is not Ethernet. Needs
 /// no privileges and sends nothing. Exits with 65 when the capture breaks off, after the verdicts of the frames before.
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
@@ -119,7 +120,7 @@ fn in_text(step: &Step) -> String {
     let name = step.outcome.name();
     let length = match verdict {
         Verdict::Answer { length, .. } => format!(" {length}"),
-        Verdict::Pass | Verdict::Drop(_) => String::new(),
+        Verdict::Metadata | Verdict::Pass | Verdict::Drop(_) => String::new(),
     };
     format!("{} {time} {source}→{destination} {what} {name}{length}", frame.number)
 }
@@ -129,6 +130,7 @@ fn in_json(step: &Step) -> String {
     let (source, destination) = addresses(&frame.octets);
     let kind = match step.outcome {
         Outcome::Verdict(Verdict::Answer { .. }) => "answer",
+        Outcome::Verdict(Verdict::Metadata) => "metadata",
         Outcome::Verdict(Verdict::Pass) => "pass",
         Outcome::Verdict(Verdict::Drop(_)) => "drop",
         Outcome::Skipped(_) => "skipped",

@@ -15,6 +15,8 @@ pub(super) struct Counters<'a> {
     /// Frames that passed the filter and found no slot in the ring.
     pub(super) ring_drops: u64,
     pub(super) report: &'a Report,
+    /// What the metadata service counts.
+    pub(super) metadata: &'a [(&'static str, u64)],
 }
 
 impl Counters<'_> {
@@ -36,9 +38,11 @@ impl Counters<'_> {
             ("foreign-tag", report.foreign_tag),
             ("devices-refused", report.refused),
             ("events-unheard", report.unheard),
+            ("metadata-segments-refused", report.refused_segments),
             ("engine-panics", report.panics),
         ];
-        let happened = sometimes.into_iter().chain(report.counts.iter().copied()).filter(|(_, n)| *n != 0);
+        let happened = sometimes.into_iter().chain(report.counts.iter().copied());
+        let happened = happened.chain(self.metadata.iter().copied()).filter(|(_, n)| *n != 0);
         always.into_iter().chain(happened).collect()
     }
 

@@ -10,6 +10,7 @@ pub mod demo;
 mod devices;
 mod events;
 mod leases;
+mod listener;
 mod log;
 mod notify;
 mod service;

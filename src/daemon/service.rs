@@ -5,21 +5,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::counters::Counters;
 use super::devices::Devices;
 use super::events;
 use super::leases::{self, LoadError};
+use super::listener::Listener;
 use super::notify::Notifier;
 use super::{Settings, log};
 use crate::engine::Engine;
 use crate::io::links::{LinkEvent, Links};
+use crate::io::metadata::{self, Metadata};
 use crate::io::packet::{Filter, Socket};
 use crate::io::worker::{Ended, Report, Worker};
 use crate::io::{clock, descriptors};
 use crate::lease::LeaseTable;
+use crate::metadata::Limits;
 
 /// Why the dataplane did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +93,7 @@ struct Service<'a> {
     table: Arc<LeaseTable>,
     devices: Devices,
     worker: Worker,
+    metadata: Metadata,
     notifier: Notifier,
     /// A load of the leases that is under way, and whether another was asked for meanwhile.
     loading: Option<JoinHandle<Load>>,
@@ -108,15 +112,20 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
     let limit = descriptors::raise_limit();
     tracing::debug!(limit, "open descriptors allowed");
     let links = Links::open().map_err(system("netlink"))?;
-    let (end, ended) = oneshot::channel();
+    let (end, ended) = mpsc::channel(1);
     let engine = Engine::new(Arc::clone(&table), clock::seed());
-    // Nobody listens any more when the service has ended first.
-    let last = move || {
-        let _ = end.send(());
+    // The first of the two threads that ends is enough, and nobody listens any more when the service has ended first.
+    let last = |end: mpsc::Sender<()>| {
+        move || {
+            let _ = end.try_send(());
+        }
     };
+    let metadata =
+        Metadata::start(metadata::Service, Limits::default(), Arc::clone(&table), last(end.clone()))
+            .map_err(system("the metadata service"))?;
     let (tell, told) = mpsc::channel(events::MAX_WAITING);
-    let listen = move |device, event| tell.try_send((device, event)).is_ok();
-    let worker = Worker::start_listened(engine, listen, last).map_err(system("the packet thread"))?;
+    let listener = Listener { events: tell, metadata: metadata.inlet() };
+    let worker = Worker::start_heard(engine, listener, last(end)).map_err(system("the packet thread"))?;
     tracing::info!(
         leases = %settings.leases.display(), ports = table.port_count(), networks = table.network_count(),
         attach = settings.patterns.join(","), "started"
@@ -129,6 +138,7 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
         table,
         devices,
         worker,
+        metadata,
         notifier,
         loading: None,
         again: false,
@@ -146,7 +156,7 @@ impl Service<'_> {
         &mut self,
         mut signals: Signals,
         mut links: mpsc::Receiver<LinkEvent>,
-        mut ended: oneshot::Receiver<()>,
+        mut ended: mpsc::Receiver<()>,
     ) -> Result<&'static str, Ended> {
         loop {
             tokio::select! {
@@ -160,7 +170,7 @@ impl Service<'_> {
                 }
                 Some(()) = signals.terminate.recv() => return Ok("SIGTERM"),
                 Some(()) = signals.interrupt.recv() => return Ok("SIGINT"),
-                _ = &mut ended => return Err(Ended),
+                _ = ended.recv() => return Err(Ended),
             }
         }
     }
@@ -222,6 +232,7 @@ impl Service<'_> {
 
     fn publish(&mut self, table: Arc<LeaseTable>) -> Result<(), Ended> {
         self.devices.set_filter(Filter::for_table(&table));
+        self.metadata.publish(Arc::clone(&table));
         self.worker.publish(Arc::clone(&table))?;
         // The packet thread has let go of the old table after this, so its memory is freed here.
         self.worker.report()?;
@@ -237,6 +248,7 @@ impl Service<'_> {
             devices: self.devices.count(),
             ring_drops: self.devices.drops(),
             report,
+            metadata: &self.metadata.report(),
         };
         let text = counters.print(self.settings.log_format);
         if let Err(error) = io::Write::write_all(&mut io::stdout().lock(), text.as_bytes()) {
@@ -251,10 +263,12 @@ impl Service<'_> {
         }
         let report = self.worker.stop().map_err(system("the packet thread"))?;
         self.print(&report);
+        self.metadata.stop();
         self.devices.finish();
         match outcome {
             Ok(_) => Ok(()),
-            Err(ended) => Err(system("the packet thread")(io::Error::other(ended))),
+            // The packet thread was there to be stopped.
+            Err(Ended) => Err(system("the metadata thread")(io::Error::other("it has ended"))),
         }
     }
 }

@@ -8,13 +8,14 @@ pub(super) struct Counters {
     answers: [u64; AnswerKind::ALL.len()],
     drops: [u64; Reason::ALL.len()],
     passed: u64,
+    metadata: u64,
     unsolicited: u64,
     lost_events: u64,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { answers: [0; _], drops: [0; _], passed: 0, unsolicited: 0, lost_events: 0 }
+        Self { answers: [0; _], drops: [0; _], passed: 0, metadata: 0, unsolicited: 0, lost_events: 0 }
     }
 }
 
@@ -25,6 +26,7 @@ impl Counters {
             Verdict::Answer { kind, .. } => self.answers.get_mut(kind as usize),
             Verdict::Drop(reason) => self.drops.get_mut(reason as usize),
             Verdict::Pass => Some(&mut self.passed),
+            Verdict::Metadata => Some(&mut self.metadata),
         };
         if let Some(counter) = counter {
             *counter = counter.wrapping_add(1);
@@ -47,6 +49,7 @@ impl Counters {
         let drops = Reason::ALL.iter().zip(self.drops).map(|(reason, count)| (reason.name(), count));
         let other = [
             ("passed", self.passed),
+            ("metadata-segments", self.metadata),
             ("unsolicited-router-advertisement", self.unsolicited),
             ("events-lost", self.lost_events),
         ];

@@ -16,7 +16,9 @@ use counters::Counters;
 
 use crate::answer::{self, AnswerKind, Event, Ingress, Reason, Silent, Trace, Verdict};
 use crate::lease::{DeviceId, LeaseTable, PortId};
+use crate::metadata::Segment;
 use crate::types::{Instant, MacAddr};
+use crate::wire::frame::Frame;
 use schedule::Schedule;
 
 /// One received frame and what the port said about it.
@@ -58,6 +60,8 @@ pub struct Engine {
     counters: Counters,
     /// What guests told and nobody has taken yet, with the device that it came in on.
     events: VecDeque<(u32, Event)>,
+    /// The segment of the last frame, if that was one for the metadata service.
+    segment: Option<Segment>,
 }
 
 /// Events of guests that wait to be taken; more are counted and lost. A guest that says ever the same must not take
@@ -78,7 +82,7 @@ impl Engine {
         let (pins, schedule) = (Pins::new(&table), Schedule::new(&table, seed));
         let (devices, parts, counters) = (Vec::new(), VecDeque::new(), Counters::default());
         let events = VecDeque::with_capacity(MAX_EVENTS);
-        Self { table, devices, last: 0, pins, schedule, parts, counters, events }
+        Self { table, devices, last: 0, pins, schedule, parts, counters, events, segment: None }
     }
 
     /// The table that answers come from.
@@ -160,7 +164,21 @@ impl Engine {
             }
         }
         self.counters.count(answered.verdict);
+        self.segment = match (answered.verdict, answered.port) {
+            (Verdict::Metadata, Some(port)) => self.take_segment(&frame, port),
+            _ => None,
+        };
         answered.verdict
+    }
+
+    fn take_segment(&self, frame: &RxFrame<'_>, port: PortId) -> Option<Segment> {
+        let parsed = Frame::parse(frame.octets, frame.vlan, frame.length).ok()?;
+        Some(Segment::new(frame.device, &parsed, &self.table, port))
+    }
+
+    /// The TCP segment of the last frame, where its verdict was [`Verdict::Metadata`]: for the guest's stack.
+    pub fn segment(&mut self) -> Option<Segment> {
+        self.segment.take()
     }
 
     /// The oldest of what guests told, with the number of the device that it came in on (REG-010, DHCP-115).

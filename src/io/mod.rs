@@ -11,6 +11,7 @@ pub mod descriptors;
 mod epoll;
 pub mod label;
 pub mod links;
+pub mod metadata;
 pub mod netns;
 pub mod packet;
 pub mod probe;

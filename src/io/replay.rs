@@ -72,6 +72,7 @@ impl Outcome {
         match self {
             Self::Verdict(Verdict::Answer { kind, .. }) => kind.name(),
             Self::Verdict(Verdict::Pass) => "pass",
+            Self::Verdict(Verdict::Metadata) => "metadata",
             Self::Verdict(Verdict::Drop(reason)) => reason.name(),
             Self::Skipped(_) => "skipped",
         }

@@ -1,11 +1,32 @@
-//! What the packet thread asks for answers.
+//! What the packet thread asks for answers, and to whom it hands on what it does not answer itself.
 
 use std::sync::Arc;
 
+use super::packet::Socket;
 use crate::answer::{Event, Verdict};
 use crate::engine::{Engine, RxFrame};
 use crate::lease::LeaseTable;
+use crate::metadata::Segment;
 use crate::types::{Instant, MacAddr};
+
+/// Takes what the packet thread hands on. It is waited for by all guests, so it must never wait itself.
+pub trait Listener: Send + 'static {
+    /// What a guest on `device` told; false when there was no room for it.
+    fn event(&mut self, device: u32, event: Event) -> bool;
+    /// A segment for the metadata service, and the socket that its answers go out by; false when there was no room.
+    fn segment(&mut self, segment: Segment, socket: &Arc<Socket>) -> bool;
+}
+
+/// Nobody listens.
+impl Listener for () {
+    fn event(&mut self, _: u32, _: Event) -> bool {
+        true
+    }
+
+    fn segment(&mut self, _: Segment, _: &Arc<Socket>) -> bool {
+        true
+    }
+}
 
 /// What answers frames: the engine, or a stand-in in tests and benches. See [`crate::engine`] for the contract.
 pub trait Responder: Send + 'static {
@@ -25,6 +46,10 @@ pub trait Responder: Send + 'static {
     fn next_timeout(&self) -> Option<Instant>;
     /// The oldest of what guests told, with its device.
     fn event(&mut self) -> Option<(u32, Event)> {
+        None
+    }
+    /// The segment of the last frame that was not answered, if it is one for the metadata service.
+    fn segment(&mut self) -> Option<Segment> {
         None
     }
     /// What became of all frames so far, by name.
@@ -47,7 +72,7 @@ impl Responder for Engine {
     fn frame(&mut self, now: Instant, frame: RxFrame<'_>, out: &mut [u8]) -> Option<usize> {
         match Self::frame(self, now, frame, out) {
             Verdict::Answer { length, .. } => Some(length),
-            Verdict::Pass | Verdict::Drop(_) => None,
+            Verdict::Metadata | Verdict::Pass | Verdict::Drop(_) => None,
         }
     }
 
@@ -65,6 +90,10 @@ impl Responder for Engine {
 
     fn event(&mut self) -> Option<(u32, Event)> {
         Self::event(self)
+    }
+
+    fn segment(&mut self) -> Option<Segment> {
+        Self::segment(self)
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {

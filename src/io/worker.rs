@@ -16,8 +16,7 @@ use super::clock::{Clock, thread_time};
 use super::epoll::{Bell, Epoll, Ready};
 use super::packet::{BATCH, Front, Outbox, Port, Sent};
 use super::quarantine::Guarded;
-use super::responder::Responder;
-use crate::answer::Event;
+use super::responder::{Listener, Responder};
 use crate::lease::LeaseTable;
 use crate::types::{Instant, MacAddr};
 
@@ -38,6 +37,8 @@ pub struct Report {
     pub refused: u64,
     /// What guests told and the control thread had no room for.
     pub unheard: u64,
+    /// Segments that the metadata service had no room for; guests send them again.
+    pub refused_segments: u64,
     /// Panics of the responder that were caught.
     pub panics: u64,
     /// Processor time of the packet thread.
@@ -79,16 +80,16 @@ impl Worker {
     /// # Errors
     /// No descriptors or no memory left.
     pub fn start<R: Responder>(responder: R, ended: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        Self::start_listened(responder, |_, _| true, ended)
+        Self::start_heard(responder, (), ended)
     }
 
-    /// [`start`](Self::start), and hands what guests tell to `listen`, which must not wait and says whether it took it.
+    /// [`start`](Self::start), and hands on what is not answered here to `listener`.
     ///
     /// # Errors
     /// No descriptors or no memory left.
-    pub fn start_listened<R: Responder>(
+    pub fn start_heard<R: Responder>(
         responder: R,
-        listen: impl FnMut(u32, Event) -> bool + Send + 'static,
+        listener: impl Listener,
         ended: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
         let (control, requests) = bounded(MAX_REQUESTS);
@@ -107,7 +108,8 @@ impl Worker {
             foreign_tag: 0,
             refused: 0,
             unheard: 0,
-            listen: Box::new(listen),
+            refused_segments: 0,
+            listener: Box::new(listener),
             sent: Sent::default(),
         };
         let body = move || {
@@ -192,7 +194,8 @@ impl Drop for Worker {
     }
 }
 
-struct OnDrop<F: FnOnce()>(Option<F>);
+/// Calls something when a thread ends, however it ends.
+pub(super) struct OnDrop<F: FnOnce()>(pub(super) Option<F>);
 
 impl<F: FnOnce()> Drop for OnDrop<F> {
     fn drop(&mut self) {
@@ -217,7 +220,8 @@ struct Loop<R> {
     foreign_tag: u64,
     refused: u64,
     unheard: u64,
-    listen: Box<dyn FnMut(u32, Event) -> bool + Send>,
+    refused_segments: u64,
+    listener: Box<dyn Listener>,
     sent: Sent,
 }
 
@@ -245,7 +249,7 @@ impl<R: Responder> Loop<R> {
     /// Hands on what guests told; nobody is waited for.
     fn tell(&mut self) {
         while let Some((device, event)) = self.desk.responder.event() {
-            if !(self.listen)(device, event) {
+            if !self.listener.event(device, event) {
                 self.unheard += 1;
             }
         }
@@ -269,11 +273,17 @@ impl<R: Responder> Loop<R> {
             };
             self.received += 1;
             port.release();
-            if let Some(length) = answer {
-                self.outbox.commit(device, length);
-                if self.outbox.is_full() {
-                    self.sent += self.outbox.flush(|_| Some(port.socket()));
+            let Some(length) = answer else {
+                if let Some(segment) = self.desk.responder.segment()
+                    && !self.listener.segment(segment, port.socket())
+                {
+                    self.refused_segments += 1;
                 }
+                continue;
+            };
+            self.outbox.commit(device, length);
+            if self.outbox.is_full() {
+                self.sent += self.outbox.flush(|_| Some(port.socket()));
             }
         }
         self.sent += self.outbox.flush(|_| Some(port.socket()));
@@ -365,6 +375,7 @@ impl<R: Responder> Loop<R> {
             foreign_tag: self.foreign_tag,
             refused: self.refused,
             unheard: self.unheard,
+            refused_segments: self.refused_segments,
             panics: self.desk.panics,
             processor: thread_time(),
         }

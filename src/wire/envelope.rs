@@ -1,4 +1,4 @@
-//! The envelope of an answer: Ethernet, VLAN tag, IPv6 and UDP or ICMPv6 around a message, sealed by the type.
+//! The envelope of an answer: Ethernet, VLAN tag, IPv6 and UDP, TCP or ICMPv6 around a message, sealed by the type.
 //!
 //! An [`Open`] answer cannot be sent; [`Open::seal`] fills in lengths and checksum and gives the length to send. The
 //! buffer is cut to the link's MTU first, so an answer that would not fit cannot be written.
@@ -6,7 +6,7 @@
 use std::net::Ipv6Addr;
 
 use super::checksum::upper_layer;
-use super::frame::{ETHERTYPE_IPV6, ETHERTYPE_VLAN, ICMP6, UDP};
+use super::frame::{ETHERTYPE_IPV6, ETHERTYPE_VLAN, ICMP6, TCP, UDP};
 use super::writer::{Full, Writer};
 use crate::types::MacAddr;
 
@@ -44,6 +44,8 @@ pub enum Layer {
         /// Destination port.
         destination: u16,
     },
+    /// TCP: the message is the whole segment, its checksum field written as zero.
+    Tcp,
 }
 
 /// An answer whose message is being written.
@@ -75,6 +77,7 @@ impl Envelope {
         let next_header = match layer {
             Layer::Icmp6 => ICMP6,
             Layer::Udp { .. } => UDP,
+            Layer::Tcp => TCP,
         };
         out.put(&[0x60, 0, 0, 0, 0, 0, next_header, HOP_LIMIT])?;
         out.put(&self.source.octets())?;
@@ -109,6 +112,7 @@ impl<'b> Open<'b> {
                 self.out.patch(upper.saturating_add(4), &length)?;
                 (UDP, 6)
             }
+            Layer::Tcp => (TCP, 16),
         };
         let message = self.out.written().get(upper..).ok_or(Full)?;
         let sum = upper_layer(self.envelope.source, self.envelope.destination, next_header, message);

@@ -256,6 +256,7 @@ pub fn may_be_ours(octets: &[u8]) -> bool {
             match octets.get(20) {
                 Some(&ICMP6) => matches!(octets.get(54), Some(128 | 133..=137)),
                 Some(&UDP) => matches!(octets.get(56..58), Some([0x02, 0x22 | 0x23])),
+                Some(&TCP) => true,
                 Some(&(HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS)) => true,
                 _ => false,
             }

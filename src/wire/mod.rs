@@ -1,4 +1,4 @@
-//! Octets ↔ meaning: frames, Neighbor Discovery, DHCPv6.
+//! Octets ↔ meaning: frames, Neighbor Discovery, DHCPv6, the heads of TCP segments.
 //!
 //! The contract of this room:
 //! 1. Reading never panics, never allocates and never reads outside its slice; a nested structure is bounded by its own
@@ -22,6 +22,7 @@ pub mod envelope;
 pub mod frame;
 pub mod ndp;
 mod reader;
+pub mod tcp;
 mod writer;
 
 pub use reader::{Reader, Short};

@@ -5,8 +5,8 @@
 //! refuse a frame that would be answered; what it passes too much is dropped, with a reason, by the engine.
 //!
 //! Passed: Router Solicitations; Neighbor Solicitations whose target may be ours; echo requests to addresses that may
-//! be ours or to link-scope groups; datagrams to the DHCPv6 ports; what only routers and servers send (RA, Redirect,
-//! DHCPv6 to clients), because a guest that sends it is worth a counter. All of them behind up to two extension
+//! be ours or to link-scope groups; datagrams to the DHCPv6 ports; TCP to what may be a metadata service; what only
+//! routers and servers send (RA, Redirect, DHCPv6 to clients), because a guest that sends it is worth a counter. All of them behind up to two extension
 //! headers, and everything behind more of them or in fragments that is addressed to what may be ours. "May be ours"
 //! compares the last 32 bits of an address: few distinct values over all networks, and next to no false positives.
 
@@ -15,7 +15,8 @@ use std::collections::BTreeSet;
 use super::bpf::{Assembler, Instruction, Label};
 use crate::lease::LeaseTable;
 
-/// Distinct endings of own addresses that the filter compares; with more of them every address may be ours. Bounded
+/// Distinct endings of own addresses that the filter compares, and as many of those of metadata services; with more of
+/// either every address may be ours. Bounded
 /// because they are compared one by one, and because a conditional jump reaches 255 instructions.
 pub const MAX_ENDINGS: usize = 64;
 
@@ -31,6 +32,7 @@ const ETHERTYPE_SERVICE_VLAN: u32 = 0x88a8;
 const LINK_SCOPE_GROUP: u32 = 0xff02;
 
 const HOP_BY_HOP: u32 = 0;
+const TCP: u32 = 6;
 const UDP: u32 = 17;
 const ROUTING: u32 = 43;
 const FRAGMENT: u32 = 44;
@@ -72,27 +74,20 @@ impl Filter {
         let relays = table.relay().into_iter();
         let relays =
             relays.flat_map(|r| r.server_addresses().iter().copied().chain([r.server_link_local().octets()]));
-        Self::for_addresses(networks.chain(relays))
+        let services = table.networks().flat_map(|n| n.services().iter().map(|service| service.address));
+        Self { program: program(endings(networks.chain(relays)).as_ref(), endings(services).as_ref()) }
     }
 
-    /// The filter for a set of own addresses.
+    /// The filter for a set of own addresses, none of them a metadata service.
     #[must_use]
     pub fn for_addresses(addresses: impl IntoIterator<Item = [u8; 16]>) -> Self {
-        let ending = |[.., a, b, c, d]: [u8; 16]| u32::from_be_bytes([a, b, c, d]);
-        let mut endings = BTreeSet::new();
-        for address in addresses {
-            endings.insert(ending(address));
-            if endings.len() > MAX_ENDINGS {
-                return Self::for_any_address();
-            }
-        }
-        Self { program: program(Some(&endings)) }
+        Self { program: program(endings(addresses).as_ref(), Some(&BTreeSet::new())) }
     }
 
-    /// The filter that takes every address for ours.
+    /// The filter that takes every address for ours, and none for a metadata service.
     #[must_use]
     pub fn for_any_address() -> Self {
-        Self { program: program(None) }
+        Self { program: program(None, Some(&BTreeSet::new())) }
     }
 
     /// The filter that passes every frame, for tools and tests that look at answers too.
@@ -108,21 +103,36 @@ impl Filter {
     }
 }
 
+/// The distinct endings of addresses; `None` when there are too many to be compared.
+fn endings(addresses: impl IntoIterator<Item = [u8; 16]>) -> Option<BTreeSet<u32>> {
+    let ending = |[.., a, b, c, d]: [u8; 16]| u32::from_be_bytes([a, b, c, d]);
+    let mut endings = BTreeSet::new();
+    for address in addresses {
+        endings.insert(ending(address));
+        if endings.len() > MAX_ENDINGS {
+            return None;
+        }
+    }
+    Some(endings)
+}
+
 struct Exits {
     pass: Label,
     drop: Label,
     icmp: Label,
     udp: Label,
+    tcp: Label,
     destination: Label,
 }
 
-fn program(endings: Option<&BTreeSet<u32>>) -> Vec<Instruction> {
+fn program(own: Option<&BTreeSet<u32>>, services: Option<&BTreeSet<u32>>) -> Vec<Instruction> {
     let mut asm = Assembler::default();
     let to = Exits {
         pass: asm.label(),
         drop: asm.label(),
         icmp: asm.label(),
         udp: asm.label(),
+        tcp: asm.label(),
         destination: asm.label(),
     };
     link_layer(&mut asm, to.drop);
@@ -166,15 +176,27 @@ fn program(endings: Option<&BTreeSet<u32>>) -> Vec<Instruction> {
     asm.jump_if(LINK_SCOPE_GROUP, to.pass);
     asm.load_word(DESTINATION + 12);
     asm.place(compare);
-    match endings {
-        None => asm.jump(to.pass),
-        Some(endings) => endings.iter().for_each(|ending| asm.jump_if(*ending, to.pass)),
-    }
+    one_of(&mut asm, own, &to);
+    asm.place(to.tcp);
+    asm.recall_x(TAG_CELL);
+    asm.load_word(DESTINATION + 12);
+    one_of(&mut asm, services, &to);
     asm.place(to.drop);
     asm.deliver(0);
     asm.place(to.pass);
     asm.deliver(WHOLE);
     asm.finish()
+}
+
+/// Passes when A is one of the endings, else drops.
+fn one_of(asm: &mut Assembler, endings: Option<&BTreeSet<u32>>, to: &Exits) {
+    match endings {
+        None => asm.jump(to.pass),
+        Some(endings) => {
+            endings.iter().for_each(|ending| asm.jump_if(*ending, to.pass));
+            asm.jump(to.drop);
+        }
+    }
 }
 
 /// X ← octets of VLAN tag in the frame: none when the kernel has taken the tag out, as it does on reception. A second
@@ -201,6 +223,7 @@ fn link_layer(asm: &mut Assembler, drop: Label) {
 fn dispatch(asm: &mut Assembler, to: &Exits, extension: Label) {
     asm.jump_if(ICMPV6, to.icmp);
     asm.jump_if(UDP, to.udp);
+    asm.jump_if(TCP, to.tcp);
     for header in [HOP_BY_HOP, DESTINATION_OPTIONS, ROUTING] {
         asm.jump_if(header, extension);
     }

@@ -1,0 +1,154 @@
+//! HTTP with guests: hyper reads and writes it, this decides who answers.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use tokio::time::Sleep;
+
+use super::backends::Answer;
+use super::desk::{Desk, count};
+use super::stream::Stream;
+use crate::metadata::request::{self, Refusal};
+use crate::metadata::stacks::ConnectionId;
+
+/// Serves one connection to its end.
+pub(super) async fn serve(desk: Rc<Desk>, id: ConnectionId) {
+    let stream = Stream::new(Rc::clone(&desk), id);
+    let limits = &desk.limits;
+    let mut server = http1::Builder::new();
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_headers(limits.head_fields)
+        .max_buf_size(limits.head_octets)
+        .half_close(true)
+        .pipeline_flush(true);
+    // Boxed: the future of an answer is large, and an idle connection is not to pay for it.
+    let service = service_fn(|request| -> Answering { Box::pin(answer(Rc::clone(&desk), id, request)) });
+    if let Err(error) = server.serve_connection(stream, service).await {
+        let sender = desk.stacks.borrow().sender(id);
+        let (mac, cause) =
+            (sender.map(|sender| sender.mac.to_string()), error.source().map(ToString::to_string));
+        tracing::debug!(mac, %error, cause, "metadata: a connection broke off");
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>>>>;
+
+async fn answer(
+    desk: Rc<Desk>,
+    id: ConnectionId,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let started = desk.clock.now();
+    count(&desk.tally.requests);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = decide(&desk, id, request).await;
+    desk.tally.answered(response.status());
+    if tracing::enabled!(tracing::Level::DEBUG)
+        && let Some(sender) = desk.stacks.borrow().sender(id)
+    {
+        let (status, took) = (response.status().as_u16(), desk.clock.now().since(started));
+        tracing::debug!(mac = %sender.mac, vlan = sender.vlan, device = sender.device, %method, path, status, ?took, "metadata");
+    }
+    Ok(response)
+}
+
+async fn decide(desk: &Rc<Desk>, id: ConnectionId, request: Request<Incoming>) -> Response<Answer> {
+    if let Err(pause) = desk.stacks.borrow_mut().admit(id, desk.clock.now()) {
+        count(&desk.tally.limited);
+        return limited(pause);
+    }
+    let (head, body) = request.into_parts();
+    if let Err(refusal) = request::check(&head, &desk.limits) {
+        count(&desk.tally.refused);
+        return refused(refusal);
+    }
+    let guest = desk.stacks.borrow().guest(id);
+    let Ok(guest) = guest else {
+        return plain(StatusCode::NOT_FOUND, "this guest is known no more");
+    };
+    let body = Timed::new(body, desk.limits.stall_timeout);
+    desk.backends.answer(&guest, Request::from_parts(head, body)).await
+}
+
+/// An answer of a few words.
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Answer> {
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from_static(text.as_bytes()))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn refused(refusal: Refusal) -> Response<Answer> {
+    let mut response = plain(refusal.status(), refusal.text());
+    // Where this request ends may be what is in doubt.
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    if refusal == Refusal::Method {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, PUT, POST"));
+    }
+    response
+}
+
+fn limited(pause: Duration) -> Response<Answer> {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+    let seconds = pause.as_secs().saturating_add(1);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// The body of a request that must be complete in time: a guest that trickles it holds nothing for long.
+pub(super) struct Timed {
+    body: Incoming,
+    /// Begins with the first look at the body.
+    deadline: Option<Pin<Box<Sleep>>>,
+    span: Duration,
+}
+
+/// A body was not complete in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the body did not come in time")]
+pub(super) struct Late;
+
+impl Timed {
+    fn new(body: Incoming, span: Duration) -> Self {
+        Self { body, deadline: None, span }
+    }
+}
+
+impl Body for Timed {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let span = self.span;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(span)));
+        deadline.as_mut().poll(context).map(|()| Some(Err(Late.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
