@@ -22,5 +22,6 @@ mod registration;
 mod relay;
 mod router;
 mod tape;
+mod tcp;
 mod timers;
 mod world;

@@ -75,6 +75,28 @@ impl Guest {
         frame
     }
 
+    /// A TCP segment of these flags (FIN 1, SYN 2, RST 4, ACK 16), numbered `sequence` and acknowledging 900.
+    pub fn tcp(
+        &self,
+        destination: &str,
+        destination_port: u16,
+        flags: u8,
+        sequence: u32,
+        data: &[u8],
+    ) -> Vec<u8> {
+        let destination = ip(destination);
+        let mut header = etherparse::TcpHeader::new(40_000, destination_port, sequence, 4096);
+        header.acknowledgment_number = 900;
+        (header.fin, header.syn) = (flags & 1 != 0, flags & 2 != 0);
+        (header.rst, header.ack) = (flags & 4 != 0, flags & 16 != 0);
+        let builder = PacketBuilder::ethernet2(self.mac, mac_of(destination))
+            .ipv6(self.address.octets(), destination.octets(), 64)
+            .tcp_header(header);
+        let mut frame = Vec::new();
+        builder.write(&mut frame, data).expect("a frame");
+        frame
+    }
+
     /// A DHCPv6 message to ff02::1:2 from port 546.
     pub fn dhcp(&self, kind: u8, options: &[u8]) -> Vec<u8> {
         self.udp("ff02::1:2", 546, 547, &message(kind, options))

@@ -15,9 +15,9 @@ pub struct Answer {
     pub source: Ipv6Addr,
     pub destination: Ipv6Addr,
     pub hop_limit: u8,
-    /// Source and destination port, for UDP.
+    /// Source and destination port, for UDP and TCP.
     pub ports: Option<(u16, u16)>,
-    /// ICMPv6 message from its type on, or UDP payload.
+    /// ICMPv6 message from its type on, TCP segment from its ports on, or UDP payload.
     pub message: Vec<u8>,
 }
 
@@ -42,6 +42,7 @@ impl Answer {
                 (Some((udp.source_port(), udp.destination_port())), udp.payload().to_vec())
             }
             TransportSlice::Icmpv6(_) => (None, upper.to_vec()),
+            TransportSlice::Tcp(tcp) => (Some((tcp.source_port(), tcp.destination_port())), upper.to_vec()),
             other => panic!("{other:?}"),
         };
         Self {

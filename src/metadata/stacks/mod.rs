@@ -181,7 +181,7 @@ impl Stacks {
         let (serial, spare) = (self.serial, self.spare.pop());
         let stack = self.stacks.get_mut(at)?.as_mut()?;
         stack.port = port;
-        stack.listen(ends, serial, spare, &self.limits, now);
+        stack.listen(ends, serial, spare, now);
         self.connections += 1;
         Some(at)
     }
@@ -467,3 +467,6 @@ fn mix(seed: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,19 +98,11 @@ impl Stack {
     }
 
     /// Waits for the segment that opens a connection between these ends.
-    pub(super) fn listen(
-        &mut self,
-        ends: Ends,
-        serial: u64,
-        spare: Option<Socket<'static>>,
-        limits: &Limits,
-        now: Instant,
-    ) {
+    pub(super) fn listen(&mut self, ends: Ends, serial: u64, spare: Option<Socket<'static>>, now: Instant) {
         let mut socket = spare.unwrap_or_else(new_socket);
         socket.set_nagle_enabled(false);
-        socket.set_timeout(Some(smoltcp::time::Duration::from_micros(
-            u64::try_from(limits.stall_timeout.as_micros()).unwrap_or(u64::MAX),
-        )));
+        // Its own timeout would end a connection that waits for an upstream; `sweep` ends those that are stuck.
+        socket.set_timeout(None);
         let [_, (address, port)] = ends;
         // Refused only for port 0 and for a socket in use.
         if socket.listen((address, port)).is_ok() {
@@ -188,6 +180,9 @@ impl Stack {
         let mut stalled = 0;
         for connection in &mut self.connections {
             let socket = self.sockets.get_mut::<Socket<'_>>(connection.handle);
+            if !socket.is_open() {
+                continue;
+            }
             let waiting = u64::try_from(socket.send_queue()).unwrap_or(u64::MAX);
             let moved = connection.moved.saturating_sub(waiting);
             let (looked, before) = connection.looked;

@@ -54,7 +54,14 @@ const ALL_SERVERS: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2
 const SOLICITED: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 1];
 
 fn ours() -> Filter {
-    Filter::for_addresses([ROUTER, GATEWAY, METADATA])
+    let own = endings([ROUTER, GATEWAY, METADATA]);
+    Filter { program: program(own.as_ref(), endings([METADATA]).as_ref()) }
+}
+
+fn tcp(to: [u8; 16], port: u16) -> Vec<u8> {
+    let mut frame = Vec::new();
+    ethernet().ipv6(GUEST, to, 64).tcp(40_000, port, 1, 1).write(&mut frame, &[133; 40]).expect("room");
+    frame
 }
 
 fn ethernet() -> etherparse::PacketBuilderStep<etherparse::Ethernet2Header> {
@@ -113,6 +120,8 @@ fn answerable() -> Vec<(&'static str, Vec<u8>)> {
         ("echo to all routers", icmp(ALL_ROUTERS, 128, b"ping")),
         ("dhcpv6", udp(ALL_SERVERS, 547)),
         ("dhcpv6 unicast", udp(NEIGHBOR, 547)),
+        ("tcp to the metadata service", tcp(METADATA, 80)),
+        ("tcp to another port there", tcp(METADATA, 81)),
     ]
 }
 
@@ -121,12 +130,11 @@ fn foreign() -> Vec<(&'static str, Vec<u8>)> {
     arp[12..14].copy_from_slice(&[0x08, 0x06]);
     let mut ipv4 = Vec::new();
     ethernet().ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64).udp(1, 547).write(&mut ipv4, &[0; 40]).expect("room");
-    let mut tcp = Vec::new();
-    ethernet().ipv6(GUEST, GATEWAY, 64).tcp(547, 547, 1, 1).write(&mut tcp, &[133; 40]).expect("room");
     vec![
         ("ARP", arp),
         ("IPv4", ipv4),
-        ("TCP", tcp),
+        ("TCP to the gateway", tcp(GATEWAY, 547)),
+        ("TCP to a neighbour", tcp(NEIGHBOR, 80)),
         ("other UDP", udp(ALL_SERVERS, 53)),
         ("neighbor advertisement", icmp(NEIGHBOR, 136, &GATEWAY)),
         ("neighbor solicitation for a neighbour", icmp(SOLICITED, 135, &NEIGHBOR)),
@@ -220,6 +228,14 @@ fn with_too_many_addresses_every_address_may_be_ours() {
     assert!(run(&filter, &icmp(NEIGHBOR, 128, b"ping")));
     assert!(run(&filter, &icmp(SOLICITED, 135, &NEIGHBOR)));
     assert!(!run(&filter, &icmp(SOLICITED, 136, &NEIGHBOR)));
+    assert!(!run(&filter, &tcp(NEIGHBOR, 80)));
+    for count in [MAX_ENDINGS, MAX_ENDINGS + 1] {
+        let services = endings((0..count).map(address));
+        let filter =
+            Filter { program: program(endings((0..count).map(address)).as_ref(), services.as_ref()) };
+        assert!(run(&filter, &tcp(address(count - 1), 80)));
+        assert_eq!(run(&filter, &tcp(NEIGHBOR, 80)), count > MAX_ENDINGS);
+    }
 }
 
 #[test]
@@ -262,6 +278,7 @@ mod with_the_engine {
             0 => icmp(ALL_ROUTERS, 133, &option, &mut frame),
             1 => icmp(if group { solicited } else { to }, 135, &[&to[..], &option].concat(), &mut frame),
             2 => icmp(to, 128, b"ping", &mut frame),
+            3 => builder(to, 64).tcp(40_000, 80, 1, 1).write(&mut frame, b"").expect("room"),
             _ => {
                 let client = [&[0, 1, 0, 10, 0, 3, 0, 1][..], &mac.0].concat();
                 let ia = [0, 3, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -276,7 +293,7 @@ mod with_the_engine {
     fn answered(engine: &mut Engine, octets: &[u8]) -> bool {
         let (checksum, length) = (Checksum::Verified, octets.len());
         let frame = RxFrame { device: 1, vlan: 0, checksum, length, octets };
-        matches!(engine.frame(Instant(0), frame, &mut [0; 2048]), Verdict::Answer { .. })
+        matches!(engine.frame(Instant(0), frame, &mut [0; 2048]), Verdict::Answer { .. } | Verdict::Metadata)
     }
 
     #[test]
@@ -284,7 +301,8 @@ mod with_the_engine {
         let table = table();
         let mut engine = Engine::new(Arc::clone(&table), 0);
         let own = table.networks().find(|n| n.name() == "stateful").expect("there").own_addresses().to_vec();
-        for (kind, pick, group) in (0..4).flat_map(|k| [(k, 0, true), (k, 1, false), (k, 2, true)]) {
+        for (kind, pick, group) in (0..5).flat_map(|k| [(k, 0, true), (k, 1, false), (k, 2, true)]) {
+            let pick = if kind == 3 { own.iter().position(|a| *a == METADATA).expect("there") } else { pick };
             assert!(answered(&mut engine, &base(kind, &own, pick, group)), "{kind} {pick} {group}");
         }
     }
@@ -294,7 +312,7 @@ mod with_the_engine {
 
         #[test]
         fn what_the_engine_answers_passes(
-            kind in 0_u8..4,
+            kind in 0_u8..5,
             pick in 0_usize..8,
             group: bool,
             chain in prop::collection::vec((prop::sample::select(vec![0_u8, 43, 44, 60]), 1_usize..4), 0..5),
