@@ -52,6 +52,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         log_format: args.log_format,
         log_level: args.log_level,
         ring_frames: args.ring_frames,
+        metadata: None,
     };
     let incomplete = if args.config.is_some() { exit::CONFIG } else { exit::USAGE };
     let settings = flags.over(file).settle().map_err(|problem| Failure::new(incomplete, problem))?;
@@ -73,6 +74,7 @@ fn code(error: &RunError) -> u8 {
     match error {
         RunError::NoLeases(_) => exit::NO_INPUT,
         RunError::BadLeases(_) => exit::DATA,
+        RunError::UnknownUpstreams(_) => exit::CONFIG,
         RunError::NotPermitted => exit::NO_PERMISSION,
         RunError::System { .. } => exit::OS,
     }

@@ -17,12 +17,11 @@ use super::notify::Notifier;
 use super::{Settings, log};
 use crate::engine::Engine;
 use crate::io::links::{LinkEvent, Links};
-use crate::io::metadata::{self, Metadata};
+use crate::io::metadata::Metadata;
 use crate::io::packet::{Filter, Socket};
 use crate::io::worker::{Ended, Report, Worker};
 use crate::io::{clock, descriptors};
 use crate::lease::LeaseTable;
-use crate::metadata::Limits;
 
 /// Why the dataplane did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +32,9 @@ pub enum RunError {
     /// The lease file holds bad data; one line per problem.
     #[error("{0}")]
     BadLeases(String),
+    /// Networks name upstreams of metadata that are not configured here; one line for each.
+    #[error("{0}")]
+    UnknownUpstreams(String),
     /// Packet sockets are forbidden.
     #[error(
         "packet sockets are not permitted: run as root or with CAP_NET_RAW \
@@ -108,6 +110,10 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
     let signals = Signals::listen().map_err(system("signals"))?;
     let started = Instant::now();
     let table = leases::load(&settings.leases)?;
+    let complaints = settings.metadata.complaints(&table);
+    if !complaints.is_empty() {
+        return Err(RunError::UnknownUpstreams(complaints.join("\n")));
+    }
     Socket::new().map_err(socket_error)?;
     let limit = descriptors::raise_limit();
     tracing::debug!(limit, "open descriptors allowed");
@@ -120,9 +126,8 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
             let _ = end.try_send(());
         }
     };
-    let metadata =
-        Metadata::start(metadata::Service, Limits::default(), Arc::clone(&table), last(end.clone()))
-            .map_err(system("the metadata service"))?;
+    let metadata = Metadata::start(settings.metadata.clone(), Arc::clone(&table), last(end.clone()))
+        .map_err(system("the metadata service"))?;
     let (tell, told) = mpsc::channel(events::MAX_WAITING);
     let listener = Listener { events: tell, metadata: metadata.inlet() };
     let worker = Worker::start_heard(engine, listener, last(end)).map_err(system("the packet thread"))?;
@@ -214,13 +219,11 @@ impl Service<'_> {
     fn loaded(&mut self, loaded: Load) -> Result<(), Ended> {
         self.loading = None;
         match loaded {
-            Ok(table) => self.publish(table)?,
-            Err(error) => {
-                for problem in error.to_string().lines() {
-                    tracing::error!("{problem}");
-                }
-                tracing::error!(leases = %self.settings.leases.display(), "not reloaded: the table stays as it was");
-            }
+            Ok(table) => match self.settings.metadata.complaints(&table) {
+                complaints if complaints.is_empty() => self.publish(table)?,
+                complaints => self.refuse(complaints.iter().map(String::as_str)),
+            },
+            Err(error) => self.refuse(error.to_string().lines()),
         }
         if std::mem::take(&mut self.again) {
             self.reload();
@@ -228,6 +231,11 @@ impl Service<'_> {
             self.notifier.ready();
         }
         Ok(())
+    }
+
+    fn refuse<'p>(&self, problems: impl Iterator<Item = &'p str>) {
+        problems.for_each(|problem| tracing::error!("{problem}"));
+        tracing::error!(leases = %self.settings.leases.display(), "not reloaded: the table stays as it was");
     }
 
     fn publish(&mut self, table: Arc<LeaseTable>) -> Result<(), Ended> {

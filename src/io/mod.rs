@@ -18,4 +18,5 @@ pub mod probe;
 mod quarantine;
 pub mod replay;
 pub mod responder;
+pub mod upstream;
 pub mod worker;

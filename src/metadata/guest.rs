@@ -43,6 +43,12 @@ impl Guest {
         self.table.port(self.port)
     }
 
+    /// The table that its port is in.
+    #[must_use]
+    pub fn table(&self) -> &LeaseTable {
+        &self.table
+    }
+
     /// The address that its end of the connection has. It names nobody: guests choose link-local addresses freely.
     #[must_use]
     pub fn source(&self) -> Ipv6Addr {

@@ -2,6 +2,8 @@
 //!
 //! A file's problems are reported all at once, each with its line and field; a field that is not known is one.
 
+mod metadata;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::io::packet::{MAX_SLOTS, MIN_SLOTS};
+use crate::metadata::Config as MetadataConfig;
 
 /// How log lines and counters are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct Config {
     pub log_level: Option<LevelFilter>,
     /// Slots of each receive ring.
     pub ring_frames: Option<u32>,
+    /// The metadata service.
+    pub metadata: Option<MetadataConfig>,
 }
 
 /// What `run` works with.
@@ -64,6 +69,8 @@ pub struct Settings {
     pub log_level: LevelFilter,
     /// Slots of each receive ring; `None` shares a budget among the devices.
     pub ring_frames: Option<u32>,
+    /// The metadata service.
+    pub metadata: MetadataConfig,
 }
 
 /// One problem of a configuration file.
@@ -147,6 +154,7 @@ impl Config {
             log_format: self.log_format.or(below.log_format),
             log_level: self.log_level.or(below.log_level),
             ring_frames: self.ring_frames.or(below.ring_frames),
+            metadata: self.metadata.or(below.metadata),
         }
     }
 
@@ -171,10 +179,12 @@ impl Config {
             log_format: self.log_format.unwrap_or_default(),
             log_level: self.log_level.unwrap_or(LevelFilter::INFO),
             ring_frames: self.ring_frames,
+            metadata: self.metadata.unwrap_or_default(),
         })
     }
 }
 
+/// Reads one file and keeps what is wrong with it.
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
@@ -191,18 +201,24 @@ impl Reader<'_> {
         let name: &str = key.get_ref();
         match name {
             "leases" => {
-                let beside = self.path.parent().map(Path::to_path_buf).unwrap_or_default();
-                config.leases = self.string(name, value).map(|file| beside.join(file));
+                config.leases = self.file(name, value);
             }
             "attach" => self.patterns(&mut config.attach, value),
             "log_format" => config.log_format = self.parsed(name, value, str::parse),
             "log_level" => config.log_level = self.parsed(name, value, log_level),
             "ring_frames" => config.ring_frames = self.frames(name, value),
+            "metadata" => config.metadata = Some(metadata::read(self, value)),
             _ => {
-                let known = "leases, attach, log_format, log_level and ring_frames";
+                let known = "leases, attach, log_format, log_level, ring_frames and metadata";
                 self.problem(key.span().start, name, &format!("there is no such field; there are {known}"));
             }
         }
+    }
+
+    /// The path of a file; a relative one is beside the configuration file.
+    fn file(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<PathBuf> {
+        let beside = self.path.parent().map(Path::to_path_buf).unwrap_or_default();
+        self.string(name, value).map(|file| beside.join(file))
     }
 
     fn string<'v>(&mut self, name: &str, value: &'v Spanned<DeValue<'_>>) -> Option<&'v str> {
@@ -275,6 +291,7 @@ mod tests {
             log_format: Some(LogFormat::Json),
             log_level: Some(LevelFilter::WARN),
             ring_frames: Some(256),
+            metadata: None,
         };
         assert_eq!(parse(text), Ok(expected));
     }
@@ -283,7 +300,7 @@ mod tests {
     fn all_problems_are_told_at_once_with_line_and_field() {
         let text = "leases = 3\nlease = 'x'\nattach = ['tap*', 'tap[', 7, '']\nlog_format = 'xml'\nlog_level = '3'\n\nring_frames = 100\n";
         let problems = parse(text).expect_err("bad");
-        let known = "leases, attach, log_format, log_level and ring_frames";
+        let known = "leases, attach, log_format, log_level, ring_frames and metadata";
         let mut expected = vec![
             "etc/frontdesk.toml:1: leases: must be a string, not an integer".to_owned(),
             format!("etc/frontdesk.toml:2: lease: there is no such field; there are {known}"),

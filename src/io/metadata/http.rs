@@ -8,18 +8,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use tokio::time::Sleep;
 
-use super::backends::Answer;
 use super::desk::{Desk, count};
 use super::stream::Stream;
+use crate::io::upstream::{Answer, plain};
 use crate::metadata::request::{self, Refusal};
 use crate::metadata::stacks::ConnectionId;
 
@@ -82,14 +81,6 @@ async fn decide(desk: &Rc<Desk>, id: ConnectionId, request: Request<Incoming>) -
     };
     let body = Timed::new(body, desk.limits.stall_timeout);
     desk.backends.answer(&guest, Request::from_parts(head, body)).await
-}
-
-/// An answer of a few words.
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Answer> {
-    let mut response = Response::new(Either::Left(Full::new(Bytes::from_static(text.as_bytes()))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }
 
 fn refused(refusal: Refusal) -> Response<Answer> {

@@ -28,7 +28,7 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Sender, bounded};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-pub use backends::Service;
+use backends::Backends;
 use desk::{Desk, Tally};
 use driver::Driver;
 pub use queue::Inlet;
@@ -36,7 +36,7 @@ pub use queue::Inlet;
 use super::clock::{self, Clock};
 use super::worker::OnDrop;
 use crate::lease::LeaseTable;
-use crate::metadata::Limits;
+use crate::metadata::Config;
 use crate::metadata::stacks::Stacks;
 
 enum Control {
@@ -59,8 +59,7 @@ impl Metadata {
     /// # Errors
     /// No thread, no reactor, or an upstream that cannot be set up.
     pub fn start(
-        service: Service,
-        limits: Limits,
+        config: Config,
         table: Arc<LeaseTable>,
         ended: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
@@ -71,7 +70,7 @@ impl Metadata {
             let _ended = OnDrop(Some(ended));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let ready = runtime.and_then(|runtime| {
-                let backends = runtime.block_on(async { service.open(&limits) })?;
+                let backends = Backends::open(&config)?;
                 Ok((runtime, backends))
             });
             match ready {
@@ -80,9 +79,9 @@ impl Metadata {
                     let _ = tell.send(Err(error));
                 }
                 Ok((runtime, backends)) => {
-                    let stacks = RefCell::new(Stacks::new(limits.clone(), table, clock::seed()));
+                    let stacks = RefCell::new(Stacks::new(config.limits.clone(), table, clock::seed()));
                     let (clock, tally) = (Clock::start(), Tally::default());
-                    let desk = Rc::new(Desk { limits, clock, stacks, backends, tally });
+                    let desk = Rc::new(Desk { limits: config.limits, clock, stacks, backends, tally });
                     let _ = tell.send(Ok(()));
                     tokio::task::LocalSet::new()
                         .block_on(&runtime, Driver::new(desk, outlet, requests).run());

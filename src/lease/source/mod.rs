@@ -6,6 +6,7 @@
 mod boot;
 mod document;
 mod fields;
+mod instance;
 mod json;
 mod lock;
 mod model;

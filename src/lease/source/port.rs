@@ -1,14 +1,13 @@
 //! Reads one port.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::net::Ipv6Addr;
 
 use super::fields::{Fields, Path, Refusal};
 use super::node::{Node, Value};
 use super::options::{self, OPTION_FIELDS, Options};
 use super::ports::{Delegate, Delegated, Port, Shard, UNREAD_ADDRESS};
-use super::values;
+use super::{instance, values};
 use crate::lease::problem::Findings;
 use crate::types::limits::{MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES};
 
@@ -68,7 +67,7 @@ pub(super) fn read(
     // Most ports have no options of their own.
     let own = fields.has_behind(OWN.len()).then(|| options::read(&fields, path, out));
     let options = own.filter(|own| *own != Options::default()).map(Box::new);
-    metadata(&fields, shard.metadata(), out);
+    instance::read(&fields, path, shard.metadata(), out);
     let port = Port {
         mac,
         network: network.flatten(),
@@ -122,100 +121,4 @@ fn network(node: &Node<'_>, networks: &Networks<'_>) -> Result<Option<u32>, Refu
             format!("define [networks.{name}] or write the name of one that exists"),
         )
     })
-}
-
-/// Appends one JSON object with what is there of `id`, `device_id`, `project_id`, `hostname` and `metadata`, in this
-/// order.
-fn metadata(fields: &Fields<'_, '_, '_>, json: &mut String, out: &mut Findings) {
-    let start = json.len();
-    for name in ["id", "device_id", "project_id", "hostname"] {
-        // A host name that is none has been found out already.
-        let mut quiet = Findings::default();
-        let out = if name == "hostname" { &mut quiet } else { &mut *out };
-        fields.take(name, out, |node| {
-            let text = values::text(node)?;
-            member(json, start, name);
-            quote(json, text);
-            Ok(())
-        });
-    }
-    fields.take("metadata", out, |node| match &node.value {
-        Value::Table(_) => {
-            member(json, start, "metadata");
-            render(json, node)
-        }
-        _ => Err(Refusal::kind(node, "a table")),
-    });
-    if json.len() > start {
-        json.push('}');
-    }
-}
-
-fn member(json: &mut String, start: usize, name: &str) {
-    json.push(if json.len() == start { '{' } else { ',' });
-    quote(json, name);
-    json.push(':');
-}
-
-/// Appends a value as JSON (RFC 8259).
-fn render(json: &mut String, node: &Node<'_>) -> Result<(), Refusal> {
-    match &node.value {
-        Value::Null => json.push_str("null"),
-        Value::Bool(value) => json.push_str(if *value { "true" } else { "false" }),
-        Value::Integer(Some(number), _) => {
-            let _ = write!(json, "{number}");
-        }
-        Value::Integer(None, text) => {
-            return Err(Refusal::new(
-                format!("holds an integer of more than 64 bits, {text}"),
-                "write it as a string",
-            ));
-        }
-        Value::Float(number, text) => {
-            let number = serde_json::Number::from_f64(*number).ok_or_else(|| {
-                Refusal::new(
-                    format!("holds a number that JSON cannot express, {text}"),
-                    "write it as a string",
-                )
-            })?;
-            let _ = write!(json, "{number}");
-        }
-        Value::Text(text) => quote(json, text),
-        Value::Date(text) => quote(json, text),
-        Value::List(list) => {
-            json.push('[');
-            for (i, item) in list.iter().enumerate() {
-                if i > 0 {
-                    json.push(',');
-                }
-                render(json, item)?;
-            }
-            json.push(']');
-        }
-        Value::Table(entries) => {
-            json.push('{');
-            for (i, entry) in entries.iter().enumerate() {
-                if i > 0 {
-                    json.push(',');
-                }
-                quote(json, &entry.key);
-                json.push(':');
-                render(json, &entry.node)?;
-            }
-            json.push('}');
-        }
-    }
-    Ok(())
-}
-
-/// Appends a string in quotes (RFC 8259 §7).
-fn quote(json: &mut String, text: &str) {
-    json.push('"');
-    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
-        json.push_str(text);
-    } else {
-        let quoted = serde_json::to_string(text).unwrap_or_default();
-        json.push_str(quoted.trim_start_matches('"').strip_suffix('"').unwrap_or(""));
-    }
-    json.push('"');
 }

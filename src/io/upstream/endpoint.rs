@@ -1,0 +1,103 @@
+//! One endpoint of an upstream: its connections, and whether it is thought to be there.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::body::Outgoing;
+use super::connector::Connector;
+
+/// Idle connections kept for the next requests: what a boot of some dozens of guests has in flight.
+const IDLE: usize = 64;
+
+/// How long an idle one is kept; less than servers keep theirs.
+const IDLE_TIME: Duration = Duration::from_secs(4);
+
+/// Octets of an answer that are read ahead of the guest.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// Pause before an endpoint that failed is tried again; doubled each time, up to the second.
+const PAUSE: Duration = Duration::from_millis(500);
+const MAX_PAUSE: Duration = Duration::from_secs(8);
+
+/// One endpoint.
+pub(super) struct Place {
+    name: String,
+    /// `scheme://authority`, in front of every target.
+    pub(super) origin: String,
+    connector: Connector,
+    client: Client<Connector, Outgoing>,
+    /// Since when and until when it is thought to be gone.
+    down: Cell<Option<Down>>,
+}
+
+#[derive(Clone, Copy)]
+struct Down {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Place {
+    pub(super) fn new(name: String, authority: &str, connector: Connector) -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIME)
+            .pool_max_idle_per_host(IDLE)
+            .http1_max_buf_size(READ_AHEAD)
+            .build(connector.clone());
+        let origin = format!("http://{authority}");
+        Self { name, origin, connector, client, down: Cell::new(None) }
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(super) async fn ask(&self, request: Request<Outgoing>) -> Result<Response<Incoming>, Error> {
+        self.client.request(request).await
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.down.get().is_none()
+    }
+
+    /// How long until it is looked at again; zero when it is up.
+    pub(super) fn pause(&self) -> Duration {
+        self.down.get().map_or(Duration::ZERO, |down| down.until.saturating_duration_since(Instant::now()))
+    }
+
+    /// It could not be reached: it is left alone until a connection to it opens again, which is tried in the background.
+    pub(super) fn fell(self: &Rc<Self>, error: &dyn std::error::Error) {
+        if !self.is_up() {
+            return;
+        }
+        tracing::warn!(endpoint = %self.name, error = %innermost(error), "metadata: an endpoint cannot be reached");
+        self.down.set(Some(Down { until: Instant::now() + PAUSE, pause: PAUSE }));
+        let place = Rc::clone(self);
+        tokio::task::spawn_local(async move { place.watch().await });
+    }
+
+    async fn watch(&self) {
+        while let Some(Down { until, pause }) = self.down.get() {
+            tokio::time::sleep_until(until.into()).await;
+            if self.connector.open().await.is_ok() {
+                tracing::info!(endpoint = %self.name, "metadata: the endpoint is there again");
+                self.down.set(None);
+                return;
+            }
+            let pause = (pause * 2).min(MAX_PAUSE);
+            self.down.set(Some(Down { until: Instant::now() + pause, pause }));
+        }
+    }
+}
+
+/// The error that says why, below those that say where.
+pub(super) fn innermost(error: &dyn std::error::Error) -> &dyn std::error::Error {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}

@@ -1,0 +1,233 @@
+//! Upstreams: services that answer guests' requests in our place, asked over HTTP.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `connector.rs` | TCP, TLS and Unix sockets |
+//! | `tls.rs` | whom we believe, and who we are |
+//! | `endpoint.rs` | one endpoint's connections and health |
+//! | `body.rs` | bodies on their way through |
+
+mod body;
+mod connector;
+mod endpoint;
+pub mod tls;
+
+use std::cell::Cell;
+use std::error::Error;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Either, Empty, Full};
+use hyper::body::{Body, Incoming};
+use hyper_util::client::legacy;
+
+pub use body::Relayed;
+use body::{Outgoing, Ticket};
+use connector::Connector;
+use endpoint::{Place, innermost};
+
+use crate::metadata::forward::{self, Head};
+use crate::metadata::{Forwarding, Guest, Limits, UpstreamConfig};
+
+/// The body of an answer: ours, or an upstream's on its way through.
+pub type Answer = Either<Full<Bytes>, Relayed>;
+
+/// One upstream: equal services behind several endpoints.
+pub struct Upstream {
+    name: String,
+    forwarding: Forwarding,
+    places: Vec<Rc<Place>>,
+    /// Which place is asked first; they take turns.
+    next: Cell<usize>,
+    timeout: Duration,
+    hedge: Duration,
+    in_flight: Rc<Cell<usize>>,
+    limit: usize,
+}
+
+/// Why there is no answer from a place.
+enum Failure {
+    /// It was not reached: another may be asked whatever the request was.
+    Unreachable,
+    /// It was reached, and what came back is no answer.
+    Broken,
+}
+
+impl Upstream {
+    /// An upstream that is not connected to yet. Its requests are counted in `in_flight`, together with those of others.
+    ///
+    /// # Errors
+    /// Why an endpoint can never be connected to: a file of the TLS configuration.
+    pub fn new(
+        name: &str,
+        config: &UpstreamConfig,
+        limits: &Limits,
+        in_flight: &Rc<Cell<usize>>,
+    ) -> Result<Self, String> {
+        let connect = config.connect_timeout.unwrap_or(limits.connect_timeout);
+        let place = |endpoint: &crate::metadata::Endpoint| {
+            let connector = Connector::new(endpoint, &config.tls, connect)?;
+            Ok(Rc::new(Place::new(endpoint.to_string(), &endpoint.authority(), connector)))
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            forwarding: Forwarding::new(&config.kind),
+            places: config.endpoints.iter().map(place).collect::<Result<_, String>>()?,
+            next: Cell::new(0),
+            timeout: config.timeout.unwrap_or(limits.upstream_timeout),
+            hedge: config.hedge,
+            in_flight: Rc::clone(in_flight),
+            limit: limits.upstream_requests,
+        })
+    }
+
+    /// Asks the upstream for a guest. Whatever goes wrong becomes an answer: 404 for a guest that the upstream cannot be
+    /// told of, 503 when no endpoint can be reached or too many requests are with upstreams, 504 when none answers in
+    /// time, 502 when what comes back is no answer.
+    pub async fn forward<B>(&self, guest: &Guest, request: Request<B>) -> Response<Answer>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        let head = match self.forwarding.request(guest, &head, body.size_hint().exact()) {
+            Ok(head) => head,
+            Err(refusal) => return plain(refusal.status(), "this is not forwarded\n"),
+        };
+        let Some(ticket) = Ticket::take(&self.in_flight, self.limit) else {
+            return unavailable("too many requests are under way\n", Duration::from_secs(1));
+        };
+        let answer = async {
+            if body.is_end_stream() {
+                self.ask_in_turn(&head).await
+            } else {
+                self.ask_once(&head, body.map_err(Into::into).boxed_unsync()).await
+            }
+        };
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(Ok(response)) => self.relay(&head.method, response, ticket),
+            Ok(Err(Failure::Unreachable)) => unavailable("the upstream cannot be reached\n", self.pause()),
+            Ok(Err(Failure::Broken)) => plain(StatusCode::BAD_GATEWAY, "the upstream's answer is none\n"),
+            Err(_) => {
+                tracing::debug!(upstream = %self.name, "metadata: no answer in time");
+                plain(StatusCode::GATEWAY_TIMEOUT, "the upstream does not answer\n")
+            }
+        }
+    }
+
+    fn relay(&self, method: &Method, response: Response<Incoming>, ticket: Ticket) -> Response<Answer> {
+        let (mut head, body) = response.into_parts();
+        if forward::answer(method, &mut head, body.size_hint().exact()).is_err() {
+            return plain(StatusCode::BAD_GATEWAY, "the upstream's answer is none\n");
+        }
+        let refused = head.status == StatusCode::FORBIDDEN;
+        tracing::debug!(upstream = %self.name, status = head.status.as_u16(), hint = refused.then_some("does the shared secret match?"), "metadata: answered");
+        Response::from_parts(head, Either::Right(Relayed::new(body, self.timeout, ticket)))
+    }
+
+    /// Until when it is worth the guest's while to ask again.
+    fn pause(&self) -> Duration {
+        self.places.iter().map(|place| place.pause()).min().unwrap_or_default()
+    }
+
+    /// The places that are thought to be there, the one whose turn it is first.
+    fn turn(&self) -> Vec<Rc<Place>> {
+        let first = self.next.get();
+        self.next.set(first.wrapping_add(1));
+        let count = self.places.len().max(1);
+        let order = (0..count).filter_map(|i| self.places.get((first.wrapping_add(i)) % count));
+        order.filter(|place| place.is_up()).map(Rc::clone).collect()
+    }
+
+    /// A request with a body is sent once: the body cannot be had again. A place that is not there is found out before.
+    async fn ask_once(&self, head: &Head, body: Outgoing) -> Result<Response<Incoming>, Failure> {
+        let places = self.turn();
+        let place = places.first().ok_or(Failure::Unreachable)?;
+        ask(place, head, body).await
+    }
+
+    /// A request without a body is sent to one place after the other until one answers; when it may be sent twice, to
+    /// the next one already when the first one takes its time.
+    async fn ask_in_turn(&self, head: &Head) -> Result<Response<Incoming>, Failure> {
+        let repeatable = [Method::GET, Method::HEAD, Method::PUT, Method::OPTIONS].contains(&head.method);
+        let mut failure = Failure::Unreachable;
+        let places = self.turn();
+        let mut places = places.iter().peekable();
+        while let Some(place) = places.next() {
+            let first = ask(place, head, empty());
+            let outcome = match places.peek().filter(|_| head.method.is_safe()) {
+                Some(second) => hedged(first, self.hedge, || ask(second, head, empty())).await,
+                None => first.await,
+            };
+            match outcome {
+                Ok(response) => return Ok(response),
+                Err(Failure::Broken) if !repeatable => return Err(Failure::Broken),
+                Err(why) => failure = why,
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// The first answer of two: the second is asked when the first one has taken its time.
+async fn hedged<T, E, A, B>(first: A, patience: Duration, second: impl FnOnce() -> B) -> Result<T, E>
+where
+    A: Future<Output = Result<T, E>>,
+    B: Future<Output = Result<T, E>>,
+{
+    let mut first = pin!(first);
+    if let Ok(outcome) = tokio::time::timeout(patience, &mut first).await {
+        return outcome;
+    }
+    let mut second = pin!(second());
+    tokio::select! {
+        outcome = &mut first => match outcome {
+            Ok(answer) => Ok(answer),
+            Err(_) => second.await,
+        },
+        outcome = &mut second => match outcome {
+            Ok(answer) => Ok(answer),
+            Err(_) => first.await,
+        },
+    }
+}
+
+async fn ask(place: &Rc<Place>, head: &Head, body: Outgoing) -> Result<Response<Incoming>, Failure> {
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = format!("{}{}", place.origin, head.target).parse().map_err(|_| Failure::Broken)?;
+    *request.headers_mut() = head.fields.clone();
+    place.ask(request).await.map_err(|error: legacy::Error| {
+        tracing::debug!(endpoint = %place.origin, error = %innermost(&error), "metadata: not answered");
+        if error.is_connect() {
+            place.fell(&error);
+            Failure::Unreachable
+        } else {
+            Failure::Broken
+        }
+    })
+}
+
+fn empty() -> Outgoing {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// An answer of a few words.
+#[must_use]
+pub fn plain(status: StatusCode, text: &'static str) -> Response<Answer> {
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from_static(text.as_bytes()))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn unavailable(text: &'static str, pause: Duration) -> Response<Answer> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+    let seconds = pause.as_secs().saturating_add(1);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
