@@ -35,7 +35,10 @@ impl Daemon {
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let readers = vec![collect(out, &counters), collect(err, &log)];
         let daemon = Self { child, log, counters, readers };
-        daemon.wait_for_log("started");
+        let started = || daemon.log().iter().any(|line| line.contains("started"));
+        let over = || daemon.readers.iter().all(JoinHandle::is_finished);
+        wait("started, or the end", || (started() || over()).then_some(()));
+        assert!(started(), "it did not start: {}", daemon.log().join("\n"));
         daemon
     }
 

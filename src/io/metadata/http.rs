@@ -32,8 +32,7 @@ pub(super) async fn serve(desk: Rc<Desk>, id: ConnectionId) {
         .header_read_timeout(limits.head_timeout)
         .max_headers(limits.head_fields)
         .max_buf_size(limits.head_octets)
-        .half_close(true)
-        .pipeline_flush(true);
+        .half_close(true);
     // Boxed: the future of an answer is large, and an idle connection is not to pay for it.
     let service = service_fn(|request| -> Answering { Box::pin(answer(Rc::clone(&desk), id, request)) });
     if let Err(error) = server.serve_connection(stream, service).await {

@@ -1,0 +1,2 @@
+#[path = "../support/netns.rs"]
+pub(crate) mod netns;
