@@ -1,8 +1,9 @@
 //! A hypervisor with `frontdesk run` on its bridge's ports, and guests that run real software in namespaces.
 //!
-//! A guest's programs have a /run, /var/lib and /etc of their own, kept as directories that the test can read, and a
-//! read-only /sys of the guest's devices (so that systemd-networkd does not wait for an udev that is not there). They
-//! start only after the guest's device has proved to have the guest's MAC: never in another namespace by mistake.
+//! A guest's programs have a /run, /var/lib, /var/log and /etc of their own, kept as directories that the test can
+//! read, and a read-only /sys of the guest's devices (so that systemd-networkd does not wait for an udev that is not
+//! there). They start only after the guest's device has proved to have the guest's MAC: never in another namespace by
+//! mistake.
 
 use std::cell::{Ref, RefCell};
 use std::fs;
@@ -106,10 +107,15 @@ impl House {
     /// As [`guest`](Self::guest), with another MAC than the port's.
     pub(crate) fn guest_with_mac(&self, tap: &str, mac: &str, port: &'static Port) -> Guest {
         let inner = self.lan.plug(tap, mac);
+        self.listen(tap);
+        Guest::new(inner, self.home.path().join(tap), mac, port)
+    }
+
+    /// Waits until the bridge's port `tap` is attached, and captures its frames from then on.
+    pub(crate) fn listen(&self, tap: &str) {
         self.daemon().wait_for_log(&format!("device={tap} "));
         let file = captures().join(format!("{}-{tap}.pcap", self.name));
         self.captures.borrow_mut().push(Capture::start(tap, file));
-        Guest::new(inner, self.home.path().join(tap), mac, port)
     }
 
     fn close(self) {
@@ -189,14 +195,14 @@ pub(crate) struct Guest {
     pub(crate) inner: netns::Guest,
     pub(crate) port: &'static Port,
     mac: String,
-    /// Holds `run`, `lib` and `etc`: the guest's /run, /var/lib and /etc.
+    /// Holds `run`, `lib`, `log` and `etc`: the guest's /run, /var/lib, /var/log and /etc.
     home: PathBuf,
     started: Instant,
 }
 
 impl Guest {
     fn new(inner: netns::Guest, home: PathBuf, mac: &str, port: &'static Port) -> Self {
-        for directory in ["run/events", "lib/dhcp", "lib/dhcpcd"] {
+        for directory in ["run/events", "lib/dhcp", "lib/dhcpcd", "lib/dhcpv6", "lib/dibbler", "log"] {
             fs::create_dir_all(home.join(directory)).expect("the guest's directories");
         }
         // What cannot be read (without root) is of no use to the clients either.
@@ -265,7 +271,7 @@ impl Guest {
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         const SCRIPT: &str = "mount -t sysfs -o ro sysfs /sys || exit 99
             test \"$(cat /sys/class/net/eth0/address)\" = \"$1\" || exit 98
-            mount --bind \"$2/run\" /run && mount --bind \"$2/lib\" /var/lib && mount --bind \"$2/etc\" /etc || exit 97
+            for d in run etc var/lib var/log; do mount --bind \"$2/${d#var/}\" \"/$d\" || exit 97; done
             shift 2; exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", SCRIPT, "sh", &self.mac]).arg(&self.home);

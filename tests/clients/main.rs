@@ -22,3 +22,4 @@ mod rdisc6;
 mod recorded;
 mod state;
 mod strangers;
+mod wide;

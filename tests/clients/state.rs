@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::house::{Guest, PATIENCE};
 
+/// What the kernel says of a lifetime that does not end.
+const FOREVER: u64 = u32::MAX as u64;
+
 /// A global address of a device.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Address {
@@ -19,12 +22,12 @@ pub(crate) struct Address {
     pub(crate) valid: u64,
 }
 
-/// Who counts the seconds of a route.
+/// Who counts the seconds of a route or an address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lifetimes {
     /// The kernel, which shows what is left.
     OfTheKernel,
-    /// The program that set the route and will take it away.
+    /// The program that set it and will take it away: the kernel knows no end.
     OfTheProgram,
 }
 
@@ -60,15 +63,16 @@ impl Guest {
 
     /// As [`assert_addresses`](Self::assert_addresses), with other addresses.
     pub(crate) fn assert_these_addresses(&self, expected: &[&str], length: u64) {
-        self.assert_device("eth0", expected, length);
+        self.assert_device("eth0", expected, length, Lifetimes::OfTheKernel);
     }
 
     /// As [`assert_addresses`](Self::assert_addresses), for addresses of delegated prefixes on lan0.
     pub(crate) fn assert_lan(&self, expected: &[&str]) {
-        self.assert_device("lan0", expected, 64);
+        self.assert_device("lan0", expected, 64, Lifetimes::OfTheKernel);
     }
 
-    fn assert_device(&self, device: &str, expected: &[&str], length: u64) {
+    /// Waits until a device has these addresses and no others, and asserts their lifetimes.
+    pub(crate) fn assert_device(&self, device: &str, expected: &[&str], length: u64, lifetimes: Lifetimes) {
         let wanted: BTreeSet<(Ipv6Addr, u64)> =
             expected.iter().map(|text| (text.parse().expect("an address"), length)).collect();
         let deadline = Instant::now() + PATIENCE;
@@ -81,8 +85,15 @@ impl Guest {
             std::thread::sleep(Duration::from_millis(50));
         };
         for address in found {
-            self.assert_left("preferred lifetime", address.preferred, self.port.network.preferred);
-            self.assert_left("valid lifetime", address.valid, self.port.network.valid);
+            match lifetimes {
+                Lifetimes::OfTheKernel => {
+                    self.assert_left("preferred lifetime", address.preferred, self.port.network.preferred);
+                    self.assert_left("valid lifetime", address.valid, self.port.network.valid);
+                }
+                Lifetimes::OfTheProgram => {
+                    assert_eq!((address.preferred, address.valid), (FOREVER, FOREVER), "{address:?}");
+                }
+            }
         }
     }
 
