@@ -12,6 +12,7 @@ mod support;
 
 mod dhclient;
 mod dhcpcd;
+mod dibbler;
 mod events;
 mod house;
 mod kernel;
