@@ -19,7 +19,7 @@ pub(crate) fn start(guest: &Guest, flags: &[&str]) -> Client {
 /// Asserts what is the same in every mode: the RA as the kernel took it, and the resolver.
 fn assert_link(guest: &Guest) {
     guest.assert_router(Lifetimes::OfTheKernel);
-    guest.assert_more_specific_route();
+    guest.assert_more_specific_route(Lifetimes::OfTheKernel);
     assert_resolver(guest);
 }
 

@@ -36,7 +36,7 @@ fn assert_link(guest: &Guest, client: &Client) {
     client.wait_until("a resolv.conf", || guest.read("etc/resolv.conf").contains("search"));
     assert_resolver(guest);
     guest.assert_router(Lifetimes::OfTheKernel);
-    guest.assert_more_specific_route();
+    guest.assert_more_specific_route(Lifetimes::OfTheKernel);
     guest.assert_router_answers();
 }
 

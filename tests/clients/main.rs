@@ -18,6 +18,7 @@ mod house;
 mod kernel;
 mod leases;
 mod life;
+mod network_manager;
 mod networkd;
 mod rdisc6;
 mod recorded;

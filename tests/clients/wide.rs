@@ -38,7 +38,7 @@ fn assert_told(guest: &Guest, client: &Client, reason: &str) {
     client.wait_until("a resolv.conf", || guest.read("etc/resolv.conf").contains("nameserver"));
     assert_resolver(guest);
     guest.assert_router(Lifetimes::OfTheKernel);
-    guest.assert_more_specific_route();
+    guest.assert_more_specific_route(Lifetimes::OfTheKernel);
 }
 
 #[test]
