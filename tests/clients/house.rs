@@ -347,7 +347,7 @@ impl Client {
 
 /// Fails when a program is not installed, with the package that has it.
 pub(crate) fn need(program: &str, package: &str) {
-    let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/lib/systemd"];
+    let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/lib/systemd", "/usr/local/sbin"];
     let found = places.iter().any(|place| Path::new(place).join(program).exists());
     assert!(found, "{program} is not installed: apt-get install {package}");
 }

@@ -21,6 +21,7 @@ mod life;
 mod network_manager;
 mod networkd;
 mod rdisc6;
+mod rdnssd;
 mod recorded;
 mod state;
 mod strangers;
