@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::leases::Port;
 use crate::namespace::daemon::Daemon;
+use crate::namespace::sh;
 use crate::support::netns::{self, Lan, Process, alone, wait_until};
 
 /// How long anything may take before a test fails. Far more than is needed: the machine may be busy.
@@ -109,6 +110,13 @@ impl House {
         let inner = self.lan.plug(tap, mac);
         self.listen(tap);
         Guest::new(inner, self.home.path().join(tap), mac, port)
+    }
+
+    /// A guest whose eth0 is down, at the other end of the hypervisor's `device`, which is no port of the bridge.
+    pub(crate) fn guest_apart(&self, device: &str, port: &'static Port) -> Guest {
+        let inner = self.lan.plug(device, port.mac);
+        sh(&format!("ip link set {device} nomaster"));
+        Guest::new(inner, self.home.path().join(device), port.mac, port)
     }
 
     /// Waits until the bridge's port `tap` is attached, and captures its frames from then on.

@@ -23,6 +23,7 @@ mod networkd;
 mod rdisc6;
 mod rdnssd;
 mod recorded;
+mod relay;
 mod state;
 mod strangers;
 mod wide;
