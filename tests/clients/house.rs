@@ -119,11 +119,36 @@ impl House {
         Guest::new(inner, self.home.path().join(device), port.mac, port)
     }
 
+    /// Gives the bridge an address, for a server that guests shall reach on their link.
+    pub(crate) fn set_bridge_address(&self, address: &str) {
+        self.lan.set_bridge_address(address);
+    }
+
+    /// A device of a virtual machine's network card, plugged into the bridge, attached and captured.
+    pub(crate) fn tap(&self, name: &str) {
+        sh(&format!("ip tuntap add {name} mode tap && ip link set {name} master br0 up"));
+        self.listen(name);
+    }
+
+    /// A file of the test's, for a server on the hypervisor.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
     /// Waits until the bridge's port `tap` is attached, and captures its frames from then on.
     pub(crate) fn listen(&self, tap: &str) {
         self.daemon().wait_for_log(&format!("device={tap} "));
         let file = captures().join(format!("{}-{tap}.pcap", self.name));
         self.captures.borrow_mut().push(Capture::start(tap, file));
+    }
+
+    /// Waits until a frame with these octets is in a capture: what is captured at the very end may be lost.
+    pub(crate) fn wait_for_captured(&self, octets: &[u8]) {
+        let captures = self.captures.borrow();
+        let holds = |capture: &Capture| {
+            fs::read(&capture.file).is_ok_and(|file| file.windows(octets.len()).any(|part| part == octets))
+        };
+        wait_until("the frame in a capture", PATIENCE, || captures.iter().any(holds));
     }
 
     fn close(self) {
@@ -353,9 +378,10 @@ impl Client {
     }
 }
 
-/// Fails when a program is not installed, with the package that has it.
+/// Fails when a program or a firmware is not installed, with the package that has it.
 pub(crate) fn need(program: &str, package: &str) {
-    let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/lib/systemd", "/usr/local/sbin"];
-    let found = places.iter().any(|place| Path::new(place).join(program).exists());
+    let programs = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/lib/systemd", "/usr/local/sbin"];
+    let firmware = ["/usr/share/ovmf", "/usr/lib/ipxe", "/usr/lib/ipxe/qemu"];
+    let found = programs.iter().chain(&firmware).any(|place| Path::new(place).join(program).exists());
     assert!(found, "{program} is not installed: apt-get install {package}");
 }

@@ -14,6 +14,7 @@ mod dhclient;
 mod dhcpcd;
 mod dibbler;
 mod events;
+mod firmware;
 mod house;
 mod kernel;
 mod leases;
