@@ -3,8 +3,10 @@
 
 use crate::events::{Event, assert_resolver, variable};
 use crate::house::{Client, Guest, House, house, need};
-use crate::leases::{CLONE_PORT, Port, STATEFUL_PORT, STATELESS_PORT};
+use crate::leases::{BRIEF_PORTS, CLONE_PORT, Port, STATEFUL_PORT, STATELESS_PORT};
 use crate::state::Lifetimes;
+
+const DATABASE: &str = "lib/dibbler/client-AddrMgr.xml";
 
 /// Brings eth0 up and starts dibbler-client with lines for the whole and lines for eth0.
 fn start(guest: &Guest, whole: &str, interface: &str) -> Client {
@@ -56,7 +58,7 @@ fn information_is_given_on_a_stateless_network() {
 
 /// Asserts what dibbler-client keeps of its leases: one association of each kind, as its database has them.
 fn assert_kept(guest: &Guest) {
-    let database = guest.read("lib/dibbler/client-AddrMgr.xml");
+    let database = guest.read(DATABASE);
     let attribute = |line: &str, name: &str| {
         let start = line.find(&format!(" {name}=\"")).map(|at| at + name.len() + 3);
         let rest = start.and_then(|at| line.get(at..)).unwrap_or_default();
@@ -102,7 +104,10 @@ fn stateful(house: &House, port: &'static Port, more: &str, counters: &[&str]) -
     }
     assert_link(&guest, &client);
     // It writes when duplicate address detection is done, for which it looks once a second.
-    client.wait_until("a database", || guest.read("lib/dibbler/client-AddrMgr.xml").contains("<AddrPrefix "));
+    client.wait_until("a database", || {
+        let database = guest.read(DATABASE);
+        database.contains("<AddrPrefix ") && database.contains("</AddrMgr>")
+    });
     assert_kept(&guest);
     for counter in counters {
         assert_eq!(house.count(counter), 1, "{counter}");
@@ -110,12 +115,18 @@ fn stateful(house: &House, port: &'static Port, more: &str, counters: &[&str]) -
     (guest, client)
 }
 
+/// Its DUID has the MAC of another device of its, of no port (DHCP-028); Preference 255 spares it a wait (DHCP-068).
 #[test]
 fn stateful_gives_all_addresses_and_prefixes() {
     house("dibbler::stateful_gives_all_addresses_and_prefixes", |house| {
         let counters = ["dhcpv6-advertise", "dhcpv6-reply-to-request"];
         let (guest, client) = stateful(house, &STATEFUL_PORT, "", &counters);
         let event = told(&guest, &client, "REQUEST");
+        let duid = variable(&event, "SRV_OPTION1");
+        assert!(duid.starts_with("00:01:00:01:") && !duid.ends_with(guest.port.mac), "{duid}");
+        let waits_not =
+            "preference set to 255 received, so wait time for other possible ADVERTISE messages is skipped";
+        assert!(client.log().contains(waits_not), "{}", client.log());
         for (number, address) in (1..).zip(guest.port.addresses) {
             assert_eq!(variable(&event, &format!("ADDR{number}")), *address);
         }
@@ -126,10 +137,36 @@ fn stateful_gives_all_addresses_and_prefixes() {
     });
 }
 
-/// It runs no script after these.
+/// DHCP-058, DHCP-059. It runs no script after these.
 #[test]
 fn rapid_commit_gives_the_same_in_two_messages() {
     house("dibbler::rapid_commit_gives_the_same_in_two_messages", |house| {
         stateful(house, &CLONE_PORT, "rapid-commit yes", &["dhcpv6-reply-to-solicit"]);
+    });
+}
+
+/// It renews the address and the prefix each by itself, with one transaction id for Request and Renew.
+#[test]
+fn a_lease_is_renewed_at_t1_and_released_at_the_end() {
+    house("dibbler::a_lease_is_renewed_at_t1_and_released_at_the_end", |house| {
+        let guest = house.guest("tap0", &BRIEF_PORTS[2]);
+        let client = start(&guest, "", "ia\npd");
+        let renewed = |name: &str| -> Vec<String> {
+            let events = guest.events_where("CLNT_MESSAGE", "RENEW");
+            let says = |event: &Event, end: &str| variable(event, &format!("{name}1{end}")).to_owned();
+            let of_kind = events.iter().find(|event| !says(event, "").is_empty());
+            of_kind
+                .map(|event| ["", "PREF", "VALID"].map(|end| says(event, end)).to_vec())
+                .unwrap_or_default()
+        };
+        client.wait_until("two renewals", || !renewed("ADDR").is_empty() && !renewed("PREFIX").is_empty());
+        assert_eq!(renewed("ADDR"), ["2001:db8:cafe:5::6", "25", "40"]);
+        assert_eq!(renewed("PREFIX"), ["2001:db8:face:5020::", "25", "40"]);
+        guest.assert_addresses(128);
+        client.end("TERM");
+        house.wait_for_count("dhcpv6-reply-to-release", 1);
+        guest.assert_these_addresses(&[], 128);
+        let anew = house.count("dhcpv6-advertise") + house.count("dhcpv6-reply-to-rebind");
+        assert_eq!(anew, 1, "it had to fall back to nothing");
     });
 }

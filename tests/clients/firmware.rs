@@ -183,8 +183,8 @@ fn ipxe_boots_a_script_by_http() {
     });
 }
 
-/// Three clients with one MAC: EDK II says one DUID and is configured twice, iPXE says another and its class. Each gets
-/// the one address, and the file that is for it.
+/// One MAC, two clients: EDK II is configured twice with one DUID, iPXE says another, and its class. Each gets the one
+/// address (DHCP-032), and the file that is for it.
 #[test]
 fn dhcp_161_edk2_boots_ipxe_by_tftp_and_that_a_script_by_http() {
     house("firmware::dhcp_161_edk2_boots_ipxe_by_tftp_and_that_a_script_by_http", |house| {

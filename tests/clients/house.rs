@@ -8,7 +8,7 @@
 use std::cell::{Ref, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -370,11 +370,11 @@ impl Client {
     }
 
     /// Ends the client with a signal and waits for it.
-    pub(crate) fn end(mut self, signal: &str) {
-        let child: &mut Child = &mut self.process.0;
-        let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+    pub(crate) fn end(self, signal: &str) {
+        let sent =
+            Command::new("kill").args([&format!("-{signal}"), &self.process.0.id().to_string()]).status();
         assert!(sent.expect("kill").success(), "{} has ended before: {}", self.name, self.log());
-        wait_until(&format!("{} ends", self.name), PATIENCE, || child.try_wait().expect("a child").is_some());
+        self.wait_for_end();
     }
 }
 

@@ -1,10 +1,13 @@
 //! NetworkManager 1.42.4 with its internal DHCP client, on a system bus of its own in the guest: it reads the Router
 //! Advertisement itself, and its addresses (stable-privacy, RFC 7217) do not show the MAC.
 
+use std::time::Duration;
+
 use crate::events::assert_resolver;
 use crate::house::{Client, Guest, house, need};
-use crate::leases::{SLAAC_PORT, STATEFUL, STATEFUL_PORT, STATELESS_PORT};
+use crate::leases::{BRIEF_PORTS, SLAAC_PORT, STATEFUL, STATEFUL_PORT, STATELESS_PORT};
 use crate::state::Lifetimes;
+use crate::support::netns::wait_until;
 
 /// A profile as NetworkManager makes one for a device that is new to it, but for IPv4.
 const PROFILE: &str = "[connection]\nid=eth0\ntype=ethernet\ninterface-name=eth0\n[ipv4]\nmethod=disabled\n\
@@ -119,6 +122,7 @@ fn stateless_gives_an_address_and_information() {
     });
 }
 
+/// ADR-004; its DUID is of a UUID (ADR-008).
 #[test]
 fn stateful_gives_all_addresses_to_a_guest_whose_link_local_hides_the_mac() {
     house(
@@ -133,4 +137,21 @@ fn stateful_gives_all_addresses_to_a_guest_whose_link_local_hides_the_mac() {
             assert!(!own.contains(&"fe80::f816:3eff:fe31:386b".parse().expect("an address")), "{own:?}");
         },
     );
+}
+
+#[test]
+fn a_lease_is_renewed_at_t1() {
+    house("network_manager::a_lease_is_renewed_at_t1", |house| {
+        let guest = house.guest("tap0", &BRIEF_PORTS[2]);
+        let manager = start(&guest);
+        // Its timers may be 10 s late.
+        wait_until("a renewal", Duration::from_secs(60), || house.count("dhcpv6-reply-to-renew") >= 1);
+        let told = "dhcp6 (eth0): accept lease\n";
+        manager.manager.wait_until(told, || manager.manager.log().contains(told));
+        let addresses = guest.addresses("eth0");
+        let [one] = addresses.as_slice() else { panic!("{addresses:?}") };
+        assert_eq!((one.address.to_string().as_str(), one.length), (guest.port.addresses[0], 128));
+        assert!(one.preferred <= 25 && one.valid <= 40, "{one:?}");
+        assert_eq!(house.count("dhcpv6-reply-to-rebind"), 0);
+    });
 }

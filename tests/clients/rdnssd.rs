@@ -34,11 +34,13 @@ fn assert_resolved(test: &str, port: &'static Port) {
     });
 }
 
+/// RA-051, RA-052.
 #[test]
 fn a_slaac_network_has_one_server_and_one_domain() {
     assert_resolved("rdnssd::a_slaac_network_has_one_server_and_one_domain", &SLAAC_PORT);
 }
 
+/// Two of each, in their order (RA-051, RA-052).
 #[test]
 fn a_stateless_network_has_them_in_its_advertisement_too() {
     assert_resolved("rdnssd::a_stateless_network_has_them_in_its_advertisement_too", &STATELESS_PORT);
