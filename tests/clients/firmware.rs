@@ -179,7 +179,7 @@ fn ipxe_boots_a_script_by_http() {
         machine.boot_script();
         assert_eq!(*requests.lock().expect("no panic"), ["GET /script.ipxe HTTP/1.1"]);
         assert_eq!((house.count("dhcpv6-advertise"), house.count("dhcpv6-reply-to-request")), (1, 1));
-        house.wait_for_captured(b"echo the end");
+        house.wait_for_captured("tcp contains \"echo the end\"");
     });
 }
 
@@ -208,6 +208,6 @@ fn dhcp_161_edk2_boots_ipxe_by_tftp_and_that_a_script_by_http() {
         machine.boot_script();
         assert_eq!(*requests.lock().expect("no panic"), ["GET /script.ipxe HTTP/1.1"]);
         assert_eq!((house.count("dhcpv6-advertise"), house.count("dhcpv6-reply-to-request")), (3, 3));
-        house.wait_for_captured(b"echo the end");
+        house.wait_for_captured("tcp contains \"echo the end\"");
     });
 }

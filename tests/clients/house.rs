@@ -142,13 +142,16 @@ impl House {
         self.captures.borrow_mut().push(Capture::start(tap, file));
     }
 
-    /// Waits until a frame with these octets is in a capture: what is captured at the very end may be lost.
-    pub(crate) fn wait_for_captured(&self, octets: &[u8]) {
+    /// Waits until a frame that tshark's `filter` fits is in a capture: what comes at the very end may be lost.
+    pub(crate) fn wait_for_captured(&self, filter: &str) {
         let captures = self.captures.borrow();
         let holds = |capture: &Capture| {
-            fs::read(&capture.file).is_ok_and(|file| file.windows(octets.len()).any(|part| part == octets))
+            let mut tshark = Command::new("tshark");
+            tshark.args(["-n", "-Y", filter, "-r"]).arg(&capture.file).env("HOME", self.home.path());
+            // The last frame may be half written yet, which makes tshark fail after it has printed the others.
+            tshark.output().is_ok_and(|output| !output.stdout.is_empty())
         };
-        wait_until("the frame in a capture", PATIENCE, || captures.iter().any(holds));
+        wait_until(&format!("{filter} in a capture"), PATIENCE, || captures.iter().any(holds));
     }
 
     fn close(self) {

@@ -153,5 +153,6 @@ fn a_lease_is_renewed_at_t1() {
         assert_eq!((one.address.to_string().as_str(), one.length), (guest.port.addresses[0], 128));
         assert!(one.preferred <= 25 && one.valid <= 40, "{one:?}");
         assert_eq!(house.count("dhcpv6-reply-to-rebind"), 0);
+        house.wait_for_captured("dhcpv6.msgtype == 5");
     });
 }
