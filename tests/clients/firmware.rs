@@ -155,8 +155,8 @@ fn serve_tftp(house: &House, file: &str, name: &str) -> Process {
     fs::create_dir_all(&root).expect("a directory");
     fs::copy(file, root.join(name)).expect("a file");
     let mut command = Command::new("dnsmasq");
-    command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--pid-file=", "--user=root"]);
-    command.args(["--log-facility=-", "--enable-tftp", "--interface=br0"]);
+    command.args(["--no-daemon", "--conf-file=/dev/null", "--port=0", "--pid-file="]);
+    command.args(["--enable-tftp", "--interface=br0"]);
     command.arg(format!("--tftp-root={}", root.display())).stdin(Stdio::null());
     Process::start(&mut command)
 }

@@ -253,7 +253,7 @@ impl Guest {
 
     /// Without root the guest's namespace has no user but its root: the users that clients change to are that.
     fn map_users(&self) {
-        if fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny") {
+        if !may_set_groups() {
             let users = ["systemd-network", "dhcpcd"].map(|user| format!("{user}:x:0:0::/run:/bin/false\n"));
             self.write("etc/passwd", &format!("root:x:0:0::/:/bin/sh\n{}", users.concat()));
         }
@@ -379,6 +379,11 @@ impl Client {
         assert!(sent.expect("kill").success(), "{} has ended before: {}", self.name, self.log());
         self.wait_for_end();
     }
+}
+
+/// False in a namespace of a user without root, where no program may choose its groups.
+pub(crate) fn may_set_groups() -> bool {
+    !fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny")
 }
 
 /// Fails when a program or a firmware is not installed, with the package that has it.

@@ -1,12 +1,17 @@
 //! rdnssd 1.0.5: a resolver's configuration of the Router Advertisement alone (RFC 8106), as the kernel hands it on.
 
 use crate::events::assert_resolver;
-use crate::house::{house, need};
+use crate::house::{house, may_set_groups, need};
 use crate::leases::{Port, SLAAC_PORT, STATEFUL_PORT, STATELESS_PORT};
 
 fn assert_resolved(test: &str, port: &'static Port) {
     house(test, |house| {
         need("rdnssd", "rdnssd");
+        if !may_set_groups() {
+            assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "rdnssd needs root");
+            eprintln!("skipped {test}: rdnssd sets its groups, whoever it runs as");
+            return;
+        }
         let guest = house.guest("tap0", port);
         guest.write("etc/rdnssd.hook", "#!/bin/sh\ncp /etc/resolv.conf /run/told\n");
         guest.run("chmod", &["755", "/etc/rdnssd.hook"]);

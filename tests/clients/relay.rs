@@ -88,16 +88,7 @@ fn rly_019_dnsmasq_tells_the_mac_of_a_client_whose_address_hides_it() {
         let relay = format!("--dhcp-relay={LINK},{SERVER}");
         let _relay = start(
             "dnsmasq",
-            &[
-                "--keep-in-foreground",
-                "--conf-file=/dev/null",
-                "--port=0",
-                "--pid-file=",
-                "--user=root",
-                "--log-facility=-",
-                "--log-dhcp",
-                &relay,
-            ],
+            &["--no-daemon", "--conf-file=/dev/null", "--port=0", "--pid-file=", "--log-dhcp", &relay],
         );
         lease(house, &guest);
     });
