@@ -119,6 +119,12 @@ impl House {
         Guest::new(inner, self.home.path().join(device), port.mac, port)
     }
 
+    /// A second device of a guest's, `name`; its other end is the hypervisor's `device`, which is no port of the bridge.
+    pub(crate) fn cable(&self, device: &str, guest: &Guest, name: &str, mac: &str) {
+        let mac = mac.parse().expect("a MAC");
+        self.lan.netlink.add_veth(device, name, mac, &guest.inner.netns).expect("a veth pair");
+    }
+
     /// Gives the bridge an address, for a server that guests shall reach on their link.
     pub(crate) fn set_bridge_address(&self, address: &str) {
         self.lan.set_bridge_address(address);
