@@ -19,7 +19,7 @@ pub(crate) fn start(guest: &Guest, flags: &[&str]) -> Client {
 /// Asserts what is the same in every mode: the RA as the kernel took it, and the resolver.
 fn assert_link(guest: &Guest) {
     guest.assert_router(Lifetimes::OfTheKernel);
-    guest.assert_more_specific_route();
+    guest.assert_more_specific_route(Lifetimes::OfTheKernel);
     assert_resolver(guest);
 }
 
@@ -33,7 +33,7 @@ fn leased(guest: &Guest, start: &str) -> Vec<String> {
 }
 
 /// Asserts the leases that dhclient wrote down: these addresses and prefixes with the network's lifetimes and timers.
-fn assert_leased(guest: &Guest, addresses: &[&str], prefixes: &[&str], timers: [&str; 2]) {
+pub(crate) fn assert_leased(guest: &Guest, addresses: &[&str], prefixes: &[&str], timers: [&str; 2]) {
     assert_eq!(leased(guest, "iaaddr "), addresses);
     assert_eq!(leased(guest, "iaprefix "), prefixes);
     let network = guest.port.network;
@@ -45,7 +45,7 @@ fn assert_leased(guest: &Guest, addresses: &[&str], prefixes: &[&str], timers: [
     assert_eq!(leased(guest, "rebind "), vec![timers[1]; kinds]);
 }
 
-const TIMERS: [&str; 2] = ["1800", "2880"];
+pub(crate) const TIMERS: [&str; 2] = ["1800", "2880"];
 
 /// dhclient -S, and what it was told of the network.
 fn stateless(house: &House, tap: &str, port: &'static Port) {

@@ -45,13 +45,7 @@ fn slaac_gives_a_private_address_of_the_prefix() {
     house("dhcpcd::slaac_gives_a_private_address_of_the_prefix", |house| {
         let guest = house.guest("tap0", &SLAAC_PORT);
         let client = start(&guest, "");
-        client.wait_until("an address", || !guest.addresses("eth0").is_empty());
-        let addresses = guest.addresses("eth0");
-        let [one] = addresses.as_slice() else { panic!("{addresses:?}") };
-        assert_eq!((&one.address.segments()[..4], one.length), (&[0x2001, 0xdb8, 0xcafe, 0][..], 64));
-        assert_ne!(one.address.to_string(), guest.port.addresses[0]);
-        guest.assert_left("preferred lifetime", one.preferred, 14400);
-        guest.assert_left("valid lifetime", one.valid, 86400);
+        guest.assert_private_address();
         assert_advertised(&guest, &client, "");
         guest.assert_router_answers();
     });

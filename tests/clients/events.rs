@@ -21,12 +21,17 @@ impl Guest {
 
     /// All runs of the hook with this `reason`, in order.
     pub(crate) fn events(&self, reason: &str) -> Vec<Event> {
+        self.events_where("reason", reason)
+    }
+
+    /// All runs of the hook with this value of a variable, in order.
+    pub(crate) fn events_where(&self, name: &str, value: &str) -> Vec<Event> {
         let files = self.path("run/events").read_dir().expect("the events");
         let mut names: Vec<_> = files.map(|file| file.expect("an event").file_name()).collect();
         names.sort();
         let read =
             |name: &std::ffi::OsString| parse(&self.read(&format!("run/events/{}", name.to_string_lossy())));
-        names.iter().map(read).filter(|event| event.get("reason").is_some_and(|is| is == reason)).collect()
+        names.iter().map(read).filter(|event| event.get(name).is_some_and(|is| is == value)).collect()
     }
 
     /// Waits for so many runs with this `reason`.

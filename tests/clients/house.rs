@@ -1,19 +1,21 @@
 //! A hypervisor with `frontdesk run` on its bridge's ports, and guests that run real software in namespaces.
 //!
-//! A guest's programs have a /run, /var/lib and /etc of their own, kept as directories that the test can read, and a
-//! read-only /sys of the guest's devices (so that systemd-networkd does not wait for an udev that is not there). They
-//! start only after the guest's device has proved to have the guest's MAC: never in another namespace by mistake.
+//! A guest's programs have a /run, /var/lib, /var/log and /etc of their own, kept as directories that the test can
+//! read, and a read-only /sys of the guest's devices (so that systemd-networkd does not wait for an udev that is not
+//! there). They start only after the guest's device has proved to have the guest's MAC: never in another namespace by
+//! mistake.
 
 use std::cell::{Ref, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::leases::Port;
 use crate::namespace::daemon::Daemon;
+use crate::namespace::sh;
 use crate::support::netns::{self, Lan, Process, alone, wait_until};
 
 /// How long anything may take before a test fails. Far more than is needed: the machine may be busy.
@@ -106,10 +108,56 @@ impl House {
     /// As [`guest`](Self::guest), with another MAC than the port's.
     pub(crate) fn guest_with_mac(&self, tap: &str, mac: &str, port: &'static Port) -> Guest {
         let inner = self.lan.plug(tap, mac);
+        self.listen(tap);
+        Guest::new(inner, self.home.path().join(tap), mac, port)
+    }
+
+    /// A guest whose eth0 is down, at the other end of the hypervisor's `device`, which is no port of the bridge.
+    pub(crate) fn guest_apart(&self, device: &str, port: &'static Port) -> Guest {
+        let inner = self.lan.plug(device, port.mac);
+        sh(&format!("ip link set {device} nomaster"));
+        Guest::new(inner, self.home.path().join(device), port.mac, port)
+    }
+
+    /// A second device of a guest's, `name`; its other end is the hypervisor's `device`, which is no port of the bridge.
+    pub(crate) fn cable(&self, device: &str, guest: &Guest, name: &str, mac: &str) {
+        let mac = mac.parse().expect("a MAC");
+        self.lan.netlink.add_veth(device, name, mac, &guest.inner.netns).expect("a veth pair");
+    }
+
+    /// Gives the bridge an address, for a server that guests shall reach on their link.
+    pub(crate) fn set_bridge_address(&self, address: &str) {
+        self.lan.set_bridge_address(address);
+    }
+
+    /// A device of a virtual machine's network card, plugged into the bridge, attached and captured.
+    pub(crate) fn tap(&self, name: &str) {
+        sh(&format!("ip tuntap add {name} mode tap && ip link set {name} master br0 up"));
+        self.listen(name);
+    }
+
+    /// A file of the test's, for a server on the hypervisor.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Waits until the bridge's port `tap` is attached, and captures its frames from then on.
+    pub(crate) fn listen(&self, tap: &str) {
         self.daemon().wait_for_log(&format!("device={tap} "));
         let file = captures().join(format!("{}-{tap}.pcap", self.name));
         self.captures.borrow_mut().push(Capture::start(tap, file));
-        Guest::new(inner, self.home.path().join(tap), mac, port)
+    }
+
+    /// Waits until a frame that tshark's `filter` fits is in a capture: what comes at the very end may be lost.
+    pub(crate) fn wait_for_captured(&self, filter: &str) {
+        let captures = self.captures.borrow();
+        let holds = |capture: &Capture| {
+            let mut tshark = Command::new("tshark");
+            tshark.args(["-n", "-Y", filter, "-r"]).arg(&capture.file).env("HOME", self.home.path());
+            // The last frame may be half written yet, which makes tshark fail after it has printed the others.
+            tshark.output().is_ok_and(|output| !output.stdout.is_empty())
+        };
+        wait_until(&format!("{filter} in a capture"), PATIENCE, || captures.iter().any(holds));
     }
 
     fn close(self) {
@@ -189,14 +237,14 @@ pub(crate) struct Guest {
     pub(crate) inner: netns::Guest,
     pub(crate) port: &'static Port,
     mac: String,
-    /// Holds `run`, `lib` and `etc`: the guest's /run, /var/lib and /etc.
+    /// Holds `run`, `lib`, `log` and `etc`: the guest's /run, /var/lib, /var/log and /etc.
     home: PathBuf,
     started: Instant,
 }
 
 impl Guest {
     fn new(inner: netns::Guest, home: PathBuf, mac: &str, port: &'static Port) -> Self {
-        for directory in ["run/events", "lib/dhcp", "lib/dhcpcd"] {
+        for directory in ["run/events", "lib/dhcp", "lib/dhcpcd", "lib/dhcpv6", "lib/dibbler", "log"] {
             fs::create_dir_all(home.join(directory)).expect("the guest's directories");
         }
         // What cannot be read (without root) is of no use to the clients either.
@@ -211,7 +259,7 @@ impl Guest {
 
     /// Without root the guest's namespace has no user but its root: the users that clients change to are that.
     fn map_users(&self) {
-        if fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny") {
+        if !may_set_groups() {
             let users = ["systemd-network", "dhcpcd"].map(|user| format!("{user}:x:0:0::/run:/bin/false\n"));
             self.write("etc/passwd", &format!("root:x:0:0::/:/bin/sh\n{}", users.concat()));
         }
@@ -265,7 +313,7 @@ impl Guest {
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         const SCRIPT: &str = "mount -t sysfs -o ro sysfs /sys || exit 99
             test \"$(cat /sys/class/net/eth0/address)\" = \"$1\" || exit 98
-            mount --bind \"$2/run\" /run && mount --bind \"$2/lib\" /var/lib && mount --bind \"$2/etc\" /etc || exit 97
+            for d in run etc var/lib var/log; do mount --bind \"$2/${d#var/}\" \"/$d\" || exit 97; done
             shift 2; exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", SCRIPT, "sh", &self.mac]).arg(&self.home);
@@ -331,17 +379,23 @@ impl Client {
     }
 
     /// Ends the client with a signal and waits for it.
-    pub(crate) fn end(mut self, signal: &str) {
-        let child: &mut Child = &mut self.process.0;
-        let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+    pub(crate) fn end(self, signal: &str) {
+        let sent =
+            Command::new("kill").args([&format!("-{signal}"), &self.process.0.id().to_string()]).status();
         assert!(sent.expect("kill").success(), "{} has ended before: {}", self.name, self.log());
-        wait_until(&format!("{} ends", self.name), PATIENCE, || child.try_wait().expect("a child").is_some());
+        self.wait_for_end();
     }
 }
 
-/// Fails when a program is not installed, with the package that has it.
+/// False in a namespace of a user without root, where no program may choose its groups.
+pub(crate) fn may_set_groups() -> bool {
+    !fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny")
+}
+
+/// Fails when a program or a firmware is not installed, with the package that has it.
 pub(crate) fn need(program: &str, package: &str) {
-    let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/lib/systemd"];
-    let found = places.iter().any(|place| Path::new(place).join(program).exists());
+    let programs = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/lib/systemd", "/usr/local/sbin"];
+    let firmware = ["/usr/share/ovmf", "/usr/lib/ipxe", "/usr/lib/ipxe/qemu"];
+    let found = programs.iter().chain(&firmware).any(|place| Path::new(place).join(program).exists());
     assert!(found, "{program} is not installed: apt-get install {package}");
 }

@@ -8,7 +8,7 @@ use crate::support::netns::wait_until;
 /// Everything of the Router Advertisement that Linux uses, beside addresses.
 fn assert_advertised(guest: &Guest) {
     guest.assert_router(Lifetimes::OfTheKernel);
-    guest.assert_more_specific_route();
+    guest.assert_more_specific_route(Lifetimes::OfTheKernel);
     assert_eq!(guest.inner.conf("mtu"), guest.port.network.mtu);
     assert_eq!(guest.inner.conf("hop_limit"), guest.port.network.hop_limit);
     guest.assert_router_answers();

@@ -122,7 +122,7 @@ pub(crate) const CLONE_PORT: Port = Port {
     prefixes: &["2001:db8:face:4000::/60"],
 };
 
-/// One for each client that renews: dhclient, dhcpcd, systemd-networkd.
+/// One for each client that renews beside others: dhclient, dhcpcd, systemd-networkd.
 pub(crate) const BRIEF_PORTS: [Port; 3] = [
     Port {
         mac: "fa:16:3e:31:38:7b",

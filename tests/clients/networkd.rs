@@ -41,7 +41,7 @@ fn assert_configured(guest: &Guest, client: &Client, leased: bool) {
     let network = guest.port.network;
     client.wait_until("configured", || state(guest, "ADMIN_STATE") == "configured");
     guest.assert_router(Lifetimes::OfTheKernel);
-    guest.assert_more_specific_route();
+    guest.assert_more_specific_route(Lifetimes::OfTheKernel);
     assert_eq!(state(guest, "OPER_STATE"), "routable");
     for (key, expected) in [("DNS", network.dns), ("DOMAINS", network.domains)] {
         let line = state(guest, key);

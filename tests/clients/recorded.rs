@@ -20,11 +20,11 @@ fn table() -> Arc<LeaseTable> {
     Arc::new(loaded.table)
 }
 
-/// Number and verdict of every frame that the guest with this MAC sent, one per line.
-fn verdicts(capture: &Path, mac: &str) -> String {
+/// Number and verdict of every frame that the guest with this MAC sent on this device, one per line.
+fn verdicts(capture: &Path, mac: &str, device: &str) -> String {
     let octets: Vec<u8> = mac.split(':').map(|two| u8::from_str_radix(two, 16).expect("a MAC")).collect();
     // Guests leave checksums to a device that is none, so the captures hold partial ones.
-    let settings = Settings { device: Some("tap0".into()), checksum: Checksum::Partial };
+    let settings = Settings { device: Some(device.into()), checksum: Checksum::Partial };
     let steps = replay(Capture::open(capture).expect("a capture"), table(), settings);
     let steps = steps.map(|step| step.expect("a whole capture"));
     let of_guest = steps.filter(|step| step.frame.octets.get(6..12) == Some(&octets));
@@ -43,12 +43,14 @@ fn captures() -> Vec<PathBuf> {
 #[test]
 fn every_recorded_frame_meets_the_verdict_that_stands_beside_it() {
     let captures = captures();
-    assert!(captures.len() >= 20, "only {} captures", captures.len());
+    assert!(captures.len() >= 47, "only {} captures", captures.len());
     for capture in captures {
         let expected = fs::read_to_string(capture.with_extension("verdicts")).unwrap_or_default();
         let name = capture.display();
-        let (mac, expected) = expected.split_once('\n').unwrap_or_else(|| panic!("{name}: no verdicts"));
-        let found = verdicts(&capture, mac.trim_start_matches("guest "));
+        let (guest, expected) = expected.split_once('\n').unwrap_or_else(|| panic!("{name}: no verdicts"));
+        let guest = guest.trim_start_matches("guest ");
+        let (mac, device) = guest.split_once(" on ").unwrap_or((guest, "tap0"));
+        let found = verdicts(&capture, mac, device);
         assert_eq!(found, expected, "{name}: {mac}: found\n{found}");
     }
 }

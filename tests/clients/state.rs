@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::house::{Guest, PATIENCE};
+use crate::support::netns::wait_until;
+
+/// What the kernel says of a lifetime that does not end.
+const FOREVER: u64 = u32::MAX as u64;
 
 /// A global address of a device.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,12 +23,12 @@ pub(crate) struct Address {
     pub(crate) valid: u64,
 }
 
-/// Who counts the seconds of a route.
+/// Who counts the seconds of a route or an address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lifetimes {
     /// The kernel, which shows what is left.
     OfTheKernel,
-    /// The program that set the route and will take it away.
+    /// The program that set it and will take it away: the kernel knows no end.
     OfTheProgram,
 }
 
@@ -60,15 +64,28 @@ impl Guest {
 
     /// As [`assert_addresses`](Self::assert_addresses), with other addresses.
     pub(crate) fn assert_these_addresses(&self, expected: &[&str], length: u64) {
-        self.assert_device("eth0", expected, length);
+        self.assert_device("eth0", expected, length, Lifetimes::OfTheKernel);
+    }
+
+    /// Waits until eth0 has one address of the network's prefix that is not the MAC's, and asserts its lifetimes.
+    pub(crate) fn assert_private_address(&self) {
+        wait_until("an address", PATIENCE, || !self.addresses("eth0").is_empty());
+        let addresses = self.addresses("eth0");
+        let [one] = addresses.as_slice() else { panic!("{addresses:?}") };
+        let prefix = format!("{}/{}", Ipv6Addr::from_bits(one.address.to_bits() >> 64 << 64), one.length);
+        assert_eq!(prefix, self.port.network.prefix);
+        assert_ne!(one.address.to_string(), self.port.addresses[0]);
+        self.assert_left("preferred lifetime", one.preferred, self.port.network.preferred);
+        self.assert_left("valid lifetime", one.valid, self.port.network.valid);
     }
 
     /// As [`assert_addresses`](Self::assert_addresses), for addresses of delegated prefixes on lan0.
     pub(crate) fn assert_lan(&self, expected: &[&str]) {
-        self.assert_device("lan0", expected, 64);
+        self.assert_device("lan0", expected, 64, Lifetimes::OfTheKernel);
     }
 
-    fn assert_device(&self, device: &str, expected: &[&str], length: u64) {
+    /// Waits until a device has these addresses and no others, and asserts their lifetimes.
+    pub(crate) fn assert_device(&self, device: &str, expected: &[&str], length: u64, lifetimes: Lifetimes) {
         let wanted: BTreeSet<(Ipv6Addr, u64)> =
             expected.iter().map(|text| (text.parse().expect("an address"), length)).collect();
         let deadline = Instant::now() + PATIENCE;
@@ -81,8 +98,15 @@ impl Guest {
             std::thread::sleep(Duration::from_millis(50));
         };
         for address in found {
-            self.assert_left("preferred lifetime", address.preferred, self.port.network.preferred);
-            self.assert_left("valid lifetime", address.valid, self.port.network.valid);
+            match lifetimes {
+                Lifetimes::OfTheKernel => {
+                    self.assert_left("preferred lifetime", address.preferred, self.port.network.preferred);
+                    self.assert_left("valid lifetime", address.valid, self.port.network.valid);
+                }
+                Lifetimes::OfTheProgram => {
+                    assert_eq!((address.preferred, address.valid), (FOREVER, FOREVER), "{address:?}");
+                }
+            }
         }
     }
 
@@ -116,21 +140,27 @@ impl Guest {
     /// default route with its preference and the link's MTU, the on-link prefix, and nothing else of the router's but
     /// what [`assert_more_specific_route`](Self::assert_more_specific_route) asserts.
     pub(crate) fn assert_router(&self, lifetimes: Lifetimes) {
-        let network = self.port.network;
-        let default = self.assert_route("default", network.preference, network.router_lifetime, lifetimes);
+        let default = self.assert_default_route(lifetimes);
         let mtu =
             default["metrics"].as_array().and_then(|list| list.iter().find_map(|one| one["mtu"].as_u64()));
-        assert_eq!(mtu.map(|mtu| mtu.to_string()).as_deref(), Some(network.mtu), "{default}");
+        assert_eq!(mtu.map(|mtu| mtu.to_string()).as_deref(), Some(self.port.network.mtu), "{default}");
+    }
+
+    /// As [`assert_router`](Self::assert_router), but for the MTU. The default route.
+    pub(crate) fn assert_default_route(&self, lifetimes: Lifetimes) -> Value {
+        let network = self.port.network;
+        let default = self.assert_route("default", network.preference, network.router_lifetime, lifetimes);
         let on_link = self.route(network.prefix);
         assert!(on_link["gateway"].is_null(), "{on_link}");
         let routers = self.routes().into_iter().filter(|route| route["dst"] == "default").count();
         assert_eq!(routers, 1, "default routes");
+        default
     }
 
     /// Asserts the route of RFC 4191.
-    pub(crate) fn assert_more_specific_route(&self) {
+    pub(crate) fn assert_more_specific_route(&self, lifetimes: Lifetimes) {
         let (destination, preference, lifetime) = self.port.network.route.expect("a network with a route");
-        self.assert_route(destination, preference, lifetime, Lifetimes::OfTheKernel);
+        self.assert_route(destination, preference, lifetime, lifetimes);
     }
 
     fn assert_route(
