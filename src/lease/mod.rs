@@ -10,6 +10,7 @@ mod check;
 mod compile;
 mod derive;
 pub mod file;
+mod instances;
 mod load;
 pub mod options;
 mod problem;

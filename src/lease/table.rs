@@ -4,7 +4,9 @@
 //! Every reference inside has been checked by then, so no look-up here can fail: what does not exist is empty.
 
 use std::net::Ipv6Addr;
+use std::sync::OnceLock;
 
+use super::instances::Instances;
 use super::record::{
     BlobRef, IndexSlot, InterfaceRecord, LinkRecord, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord,
     RelayRecord, SUBNET_DEPRECATED, ServerRecord, ServiceRecord, Span, SubnetRecord,
@@ -47,6 +49,7 @@ pub struct Sections {
 #[derive(Debug)]
 pub struct LeaseTable {
     sections: Sections,
+    instances: OnceLock<Instances>,
 }
 
 /// Number of a port in its table.
@@ -101,7 +104,7 @@ pub fn hash_key(vlan: u16, mac: MacAddr) -> u64 {
 impl LeaseTable {
     /// A table of sections whose references have been checked (`lease::file::verify`).
     pub(super) fn from_checked(sections: Sections) -> Self {
-        Self { sections }
+        Self { sections, instances: OnceLock::new() }
     }
 
     /// The sections, for writing them to a file.
@@ -226,6 +229,14 @@ impl LeaseTable {
     #[must_use]
     pub fn device_name(&self, id: DeviceId) -> &str {
         self.sections.devices.get(id.0 as usize).map_or("", |d| self.text(*d))
+    }
+
+    /// Every port that names the same instance as this one, in the order of the source; itself alone when it names none.
+    /// The first call takes time for each port of the table, later ones for those that are found.
+    #[must_use]
+    pub fn ports_of_instance(&self, of: PortId) -> Vec<Port<'_>> {
+        let Some(port) = self.port(of) else { return Vec::new() };
+        self.instances.get_or_init(|| Instances::of(self)).ports(self, port)
     }
 
     pub(super) fn blob(&self, at: BlobRef) -> &[u8] {

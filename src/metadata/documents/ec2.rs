@@ -1,9 +1,12 @@
 //! The tree of EC2, as Nova serves it (nova/api/metadata/base.py), with the later versions that crawlers look for first.
 
+use std::net::Ipv6Addr;
+
 use serde_json::{Map, Value, json};
 
-use super::instance::Instance;
+use super::instance::{Instance, Nic};
 use super::reply::Document;
+use crate::lease::Port;
 
 /// Every version, the newest last: Nova's, and those that cloud-init asks for before them; `latest` is the newest.
 const VERSIONS: [&str; 12] = [
@@ -22,7 +25,7 @@ const VERSIONS: [&str; 12] = [
 ];
 
 /// Entries of `meta-data` that the first version did not have, with their first version.
-const SINCE: [(&str, &str); 11] = [
+const SINCE: [(&str, &str); 12] = [
     ("local-hostname", "2007-01-19"),
     ("public-hostname", "2007-01-19"),
     ("public-ipv4", "2007-01-19"),
@@ -33,8 +36,12 @@ const SINCE: [(&str, &str); 11] = [
     ("placement", "2008-02-01"),
     ("instance-action", "2008-09-01"),
     ("mac", "2016-09-02"),
+    ("network", "2016-09-02"),
     ("ipv6", "2021-03-23"),
 ];
+
+/// First with the identity document.
+const IDENTITY: &str = "2016-09-02";
 
 /// The document at a path of EC2, without the leading `ec2` that it may have.
 pub(super) fn document(instance: &Instance<'_>, path: &[&str]) -> Option<Document> {
@@ -46,10 +53,12 @@ pub(super) fn document(instance: &Instance<'_>, path: &[&str]) -> Option<Documen
     match path {
         [] => {
             let user_data = instance.user_data().map(|_| "user-data");
-            Some(Document::lines(["meta-data/"].into_iter().chain(user_data)))
+            let dynamic = (version >= IDENTITY).then_some("dynamic/");
+            Some(Document::lines(["meta-data/"].into_iter().chain(user_data).chain(dynamic)))
         }
         ["user-data"] => instance.user_data().map(Document::octets),
         ["meta-data", path @ ..] => meta_data(instance, version, path),
+        ["dynamic", path @ ..] if version >= IDENTITY => identity(instance, path),
         _ => None,
     }
 }
@@ -64,6 +73,31 @@ fn meta_data(instance: &Instance<'_>, version: &str, path: &[&str]) -> Option<Do
     let tree = Value::Object(tree(instance, version, &keys));
     let found = path.iter().try_fold(&tree, |folder, name| folder.as_object()?.get(*name))?;
     Some(print(found))
+}
+
+/// The instance identity document, as far as its members are known; there is no signature of it.
+fn identity(instance: &Instance<'_>, path: &[&str]) -> Option<Document> {
+    let ["instance-identity", "document"] = path else {
+        let folder = match path {
+            [] => "instance-identity/",
+            ["instance-identity"] => "document",
+            _ => return None,
+        };
+        return Some(Document::lines([folder]));
+    };
+    let mut document = Map::new();
+    let ec2 = instance.table("ec2");
+    for (member, value) in [
+        ("accountId", instance.project_id().map(Value::from)),
+        ("availabilityZone", instance.text("availability_zone").map(Value::from)),
+        ("imageId", ec2.get("ami-id").cloned()),
+        ("instanceId", Some(ec2.get("instance-id").cloned().unwrap_or_else(|| instance.id().into()))),
+        ("instanceType", ec2.get("instance-type").cloned()),
+        ("version", Some("2017-09-30".into())),
+    ] {
+        document.extend(value.map(|value| (member.to_owned(), value)));
+    }
+    Some(Document::json(&Value::Object(document)))
 }
 
 /// A folder is the list of its names, those of folders with a slash; a list is its lines.
@@ -96,16 +130,18 @@ fn tree(instance: &Instance<'_>, version: &str, keys: &[(String, String)]) -> Ma
             tree.insert(name.to_owned(), value);
         }
     };
-    let port = instance.port();
-    let assigned = port.addresses().first().map(|address| std::net::Ipv6Addr::from_octets(*address));
     put("ami-launch-index", Some(instance.launch_index().into()));
     put("instance-id", Some(instance.id().into()));
     put("instance-action", Some("none".into()));
     put("hostname", instance.hostname().map(Value::from));
     put("local-hostname", instance.hostname().map(Value::from));
     put("placement", instance.text("availability_zone").map(|zone| json!({ "availability-zone": zone })));
-    put("mac", Some(port.mac().to_string().into()));
-    put("ipv6", assigned.or_else(|| port.slaac_addresses().next()).map(|a| a.to_string().into()));
+    put("mac", Some(instance.port().mac().to_string().into()));
+    put("ipv6", addresses(&instance.port()).next().map(|address| address.to_string().into()));
+    let nics: Vec<Nic<'_>> = instance.nics();
+    let macs: Map<String, Value> =
+        nics.iter().enumerate().map(|(i, nic)| (nic.port.mac().to_string(), interface(nic, i))).collect();
+    put("network", Some(json!({ "interfaces": { "macs": macs } })));
     tree.extend(instance.table("ec2").into_iter().filter(|(_, value)| !value.is_null()));
     if !keys.is_empty() {
         let key = |(i, (_, key)): (usize, &(String, String))| (i.to_string(), json!({ "openssh-key": key }));
@@ -113,4 +149,34 @@ fn tree(instance: &Instance<'_>, version: &str, keys: &[(String, String)]) -> Ma
     }
     tree.retain(|name, _| SINCE.iter().all(|(known, since)| known != name || version >= *since));
     tree
+}
+
+/// The entries of one network interface below its MAC.
+fn interface(nic: &Nic<'_>, number: usize) -> Value {
+    let texts = |texts: &mut dyn Iterator<Item = String>| {
+        let texts: Vec<Value> = texts.map(Value::from).collect();
+        (!texts.is_empty()).then_some(Value::Array(texts))
+    };
+    let prefix = |address, length: u8| format!("{}/{length}", Ipv6Addr::from_octets(address));
+    let network = nic.port.network();
+    let mut delegated = nic.port.prefixes().iter().map(|record| prefix(record.prefix, record.length));
+    let mut subnets = network.subnets().iter().map(|record| prefix(record.prefix, record.length));
+    let mut entries = Map::new();
+    for (name, value) in [
+        ("device-number", Some(number.into())),
+        ("interface-id", nic.id().map(Value::from)),
+        ("ipv6-prefix", texts(&mut delegated)),
+        ("ipv6s", texts(&mut addresses(&nic.port).map(|address| address.to_string()))),
+        ("local-hostname", nic.hostname().map(Value::from)),
+        ("mac", Some(nic.port.mac().to_string().into())),
+        ("subnet-ipv6-cidr-blocks", texts(&mut subnets)),
+    ] {
+        entries.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    Value::Object(entries)
+}
+
+/// The addresses that a port has: by DHCPv6 first, then by SLAAC.
+fn addresses(port: &Port<'_>) -> impl Iterator<Item = Ipv6Addr> {
+    port.addresses().iter().map(|address| Ipv6Addr::from_octets(*address)).chain(port.slaac_addresses())
 }

@@ -6,26 +6,62 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::lease::Port;
+use crate::lease::{LeaseTable, Port};
 use crate::metadata::Guest;
 
 /// The instance behind a port.
 #[derive(Debug)]
 pub(super) struct Instance<'g> {
+    table: &'g LeaseTable,
     port: Port<'g>,
-    device: Option<&'g str>,
     lease: Lease,
+}
+
+/// One of an instance's network interfaces.
+#[derive(Debug)]
+pub(super) struct Nic<'g> {
+    /// The port behind it.
+    pub(super) port: Port<'g>,
+    /// The device that the port is pinned to.
+    pub(super) device: Option<&'g str>,
+    names: Names,
 }
 
 /// The port's own JSON, as `lease` wrote it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Lease {
+    #[serde(flatten)]
+    names: Names,
+    metadata: Map<String, Value>,
+}
+
+/// What a port says of itself and its instance.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Names {
     id: Option<String>,
     device_id: String,
     project_id: Option<String>,
     hostname: Option<String>,
-    metadata: Map<String, Value>,
+}
+
+impl Names {
+    fn hostname(&self) -> Option<&str> {
+        self.hostname.as_deref().map(|name| name.strip_suffix('.').unwrap_or(name))
+    }
+}
+
+impl Nic<'_> {
+    /// The id of its port.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.names.id.as_deref().filter(|id| !id.is_empty())
+    }
+
+    /// Fully qualified, without the dot of the root.
+    pub(super) fn hostname(&self) -> Option<&str> {
+        self.names.hostname()
+    }
 }
 
 /// Members of the source's `metadata` that become something; every other one is a member of meta_data.json as it stands.
@@ -52,34 +88,35 @@ impl<'g> Instance<'g> {
     pub(super) fn of(guest: &'g Guest) -> Option<Self> {
         let port = guest.port()?;
         let lease: Lease = serde_json::from_slice(port.metadata()).ok()?;
-        let device = port.device().map(|device| guest.table().device_name(device));
-        (!lease.device_id.is_empty()).then_some(Self { port, device, lease })
+        (!lease.names.device_id.is_empty()).then_some(Self { table: guest.table(), port, lease })
     }
 
+    /// The port that asks.
     pub(super) fn port(&self) -> Port<'g> {
         self.port
     }
 
-    /// The device that the port is pinned to.
-    pub(super) fn device(&self) -> Option<&'g str> {
-        self.device
-    }
-
     pub(super) fn id(&self) -> &str {
-        &self.lease.device_id
+        &self.lease.names.device_id
     }
 
     pub(super) fn project_id(&self) -> Option<&str> {
-        self.lease.project_id.as_deref()
+        self.lease.names.project_id.as_deref()
     }
 
-    pub(super) fn port_id(&self) -> Option<&str> {
-        self.lease.id.as_deref().filter(|id| !id.is_empty())
+    /// All its network interfaces, in the order of the lease source: those of its id and project.
+    pub(super) fn nics(&self) -> Vec<Nic<'g>> {
+        let nic = |port: Port<'g>| {
+            let names: Names = serde_json::from_slice(port.metadata()).ok()?;
+            let device = port.device().map(|device| self.table.device_name(device));
+            (names.project_id == self.lease.names.project_id).then_some(Nic { port, device, names })
+        };
+        self.table.ports_of_instance(self.port.id()).into_iter().filter_map(nic).collect()
     }
 
     /// Fully qualified, without the dot of the root.
     pub(super) fn hostname(&self) -> Option<&str> {
-        self.lease.hostname.as_deref().map(|name| name.strip_suffix('.').unwrap_or(name))
+        self.lease.names.hostname()
     }
 
     /// The name for people: the given one, or the first label of the host name.

@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 
 use serde_json::{Value, json};
 
-use super::instance::Instance;
+use super::instance::{Instance, Nic};
 use crate::lease::options::entries;
 use crate::lease::record::{
     NETWORK_DHCP, SUBNET_DEPRECATED, SUBNET_SLAAC, SUBNET_STATEFUL, SUBNET_STATELESS, SubnetRecord,
@@ -28,35 +28,48 @@ const DNS_SERVERS: u16 = 23;
 /// The MTU of a link of which nothing is said (RFC 2464 §2).
 const DEFAULT_MTU: u32 = 1500;
 
-/// The document.
+/// The document: all interfaces of the instance, whichever asks, as Nova's has them.
 pub(super) fn data(instance: &Instance<'_>) -> Value {
-    let port = instance.port();
-    let network = port.network();
-    let link = link_id(instance);
-    let mut links = json!({
-        "id": link,
+    let (mut links, mut entries, mut services) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, nic) in instance.nics().iter().enumerate() {
+        let network = nic.port.network();
+        let link = link_id(nic, i);
+        let dns: Vec<Value> = dns(&nic.port, &network)
+            .iter()
+            .map(|server| json!({ "type": "dns", "address": server.to_string() }))
+            .collect();
+        networks(&nic.port, &link, &dns, &mut entries);
+        links.push(self::link(nic, &link));
+        for service in dns {
+            if !services.contains(&service) {
+                services.push(service);
+            }
+        }
+    }
+    json!({ "links": links, "networks": entries, "services": services })
+}
+
+fn link(nic: &Nic<'_>, id: &str) -> Value {
+    let mut link = json!({
+        "id": id,
         "type": "phy",
-        "mtu": mtu(&network),
-        "ethernet_mac_address": port.mac().to_string(),
+        "mtu": mtu(&nic.port.network()),
+        "ethernet_mac_address": nic.port.mac().to_string(),
     });
-    if let (Some(id), Value::Object(members)) = (instance.port_id(), &mut links) {
+    if let (Some(id), Value::Object(members)) = (nic.id(), &mut link) {
         members.insert("vif_id".to_owned(), id.into());
     }
-    let services: Vec<Value> =
-        dns(&port, &network).iter().map(|a| json!({ "type": "dns", "address": a.to_string() })).collect();
-    json!({ "links": [links], "networks": networks(&port, &network, &link, &services), "services": services })
+    link
 }
 
 /// As Neutron names the device, or the device that the port is pinned to.
-fn link_id(instance: &Instance<'_>) -> String {
+fn link_id(nic: &Nic<'_>, number: usize) -> String {
     /// Characters of the port's id in the name of its tap: 15 octets less `tap` and a zero octet.
     const OF_ID: usize = 11;
-    if let Some(device) = instance.device() {
-        return device.to_owned();
-    }
-    match instance.port_id() {
-        Some(id) => format!("tap{}", id.chars().take(OF_ID).collect::<String>()),
-        None => "interface0".to_owned(),
+    match (nic.device, nic.id()) {
+        (Some(device), _) => device.to_owned(),
+        (None, Some(id)) => format!("tap{}", id.chars().take(OF_ID).collect::<String>()),
+        (None, None) => format!("interface{number}"),
     }
 }
 
@@ -82,15 +95,16 @@ fn said<'t>(network: &Network<'t>) -> impl Iterator<Item = NdOption<'t>> + use<'
     })
 }
 
-/// One entry for each subnet that the port has an address in; those that are being given up come last.
-fn networks(port: &Port<'_>, network: &Network<'_>, link: &str, services: &[Value]) -> Vec<Value> {
+/// One entry for each subnet that the port has an address in; those that are being given up come last. The routes are in
+/// the first.
+fn networks(port: &Port<'_>, link: &str, services: &[Value], entries: &mut Vec<Value>) {
+    let network = port.network();
     let mut subnets: Vec<&SubnetRecord> = network.subnets().iter().collect();
     subnets.sort_by_key(|subnet| subnet.flags & SUBNET_DEPRECATED);
     let id = if network.uuid().is_empty() { network.name() } else { network.uuid() };
-    let mut entries: Vec<Value> = Vec::new();
+    let mut routes = routes(&network);
     for subnet in subnets {
         let Some((kind, address)) = address(port, subnet) else { continue };
-        let routes = if entries.is_empty() { routes(network) } else { Vec::new() };
         entries.push(json!({
             "id": format!("network{}", entries.len()),
             "type": kind,
@@ -98,11 +112,10 @@ fn networks(port: &Port<'_>, network: &Network<'_>, link: &str, services: &[Valu
             "network_id": id,
             "ip_address": address.to_string(),
             "netmask": mask(subnet.length).to_string(),
-            "routes": routes,
+            "routes": std::mem::take(&mut routes),
             "services": services,
         }));
     }
-    entries
 }
 
 /// How the port gets its address in a subnet, and the address.
