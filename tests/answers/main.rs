@@ -8,6 +8,7 @@ mod dhcp6_corners;
 mod dhcp6_matrix;
 mod dhcp6_options;
 mod dhcp6_validity;
+mod documents;
 mod echo;
 mod envelope;
 #[path = "../support/frames.rs"]
