@@ -5,5 +5,6 @@ mod access;
 mod cloud_init;
 mod desk;
 mod ec2;
+mod laws;
 mod network;
 mod openstack;
