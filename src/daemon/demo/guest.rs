@@ -1,4 +1,4 @@
-//! One guest's boot: its kernel does SLAAC, the probe is its DHCPv6 client, and what it ends with is read back from
+//! One guest's boot: its kernel does SLAAC, the probe is its DHCPv6 client and fetches its metadata, and what it ends with is read back from
 //! the kernel.
 
 use std::net::Ipv6Addr;
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{DemoError, Plan};
 use crate::io::netns::{Address, Link, Netlink, Netns, Preference, Route};
-use crate::io::probe::report::{Lease, LeasedPrefix};
-use crate::io::probe::{self, Options, Report};
+use crate::io::probe::report::{Instance, Lease, LeasedPrefix};
+use crate::io::probe::{self, Options, Report, Service};
 use crate::types::ip6;
 
 /// How long a guest may take from link up to all it was promised: two rounds of duplicate address detection and one
@@ -49,6 +49,10 @@ pub struct Guest {
     pub delegated: Vec<Delegated>,
     /// Boot file URL by DHCPv6.
     pub boot_file_url: Option<String>,
+    /// What meta_data.json says of it: instance id, host name and SSH keys.
+    pub instance: Option<Instance>,
+    /// Its user data.
+    pub user_data: Option<String>,
     /// What the probe saw, DHCPv6 exchanges and their round trips included.
     pub probe: Report,
     /// What the lease source promises and the guest does not have; empty when it came up.
@@ -105,7 +109,8 @@ pub(super) fn boot(plan: &Plan, netns: &Netns) -> Result<Guest, DemoError> {
     let routed = wait(start, || Ok(default_route(&netlink, &nic)?.is_some()))?;
     let routed_after_ms = routed.then(since).flatten();
     // A DHCPv6 client starts when the Router Advertisement has told it to.
-    let report = probe::run(&Options { timeout: Duration::from_secs(5), ..Options::new(NIC) })?;
+    let metadata = plan.metadata.as_ref().map(|_| Service::default());
+    let report = probe::run(&Options { timeout: Duration::from_secs(5), metadata, ..Options::new(NIC) })?;
     for lease in report.lease.iter().flat_map(Lease::addresses) {
         netlink.set_address(nic.index, &Address::leased(lease.address, lease.preferred, lease.valid))?;
     }
@@ -174,6 +179,10 @@ fn observe(
     let mut routes: Vec<Route> =
         netlink.routes()?.into_iter().filter(|route| route.device == nic.index).collect();
     routes.sort_by_key(|route| (route.prefix_length, route.destination));
+    let documents = || report.metadata.iter().flat_map(|metadata| &metadata.documents);
+    let instance = documents().find_map(|document| document.instance.clone());
+    let user_data = documents().find(|d| d.path.ends_with("/user_data") && d.status == Some(200));
+    let user_data = user_data.and_then(|document| document.text.clone());
     let mtu = netns.sysctl(&format!("ipv6/conf/{NIC}/mtu"))?;
     Ok(Guest {
         network: plan.network.clone(),
@@ -190,6 +199,8 @@ fn observe(
         ntp: once(settings.iter().flat_map(|s| s.ntp.clone()).collect()),
         delegated: report.lease.iter().flat_map(Lease::prefixes).map(delegated).collect(),
         boot_file_url: settings.iter().find_map(|s| s.boot_file_url.clone()),
+        instance,
+        user_data,
         probe: report,
         problems: Vec::new(),
     })
@@ -275,6 +286,14 @@ fn problems(plan: &Plan, guest: &Guest) -> Vec<String> {
     }
     if guest.mtu != plan.mtu {
         problems.push(format!("MTU is {}, not {}", guest.mtu, plan.mtu));
+    }
+    if let Some(promised) = &plan.metadata {
+        if guest.instance.as_ref() != Some(&promised.instance) {
+            problems.push(format!("metadata are {:?}, not {:?}", guest.instance, promised.instance));
+        }
+        if guest.user_data != promised.user_data {
+            problems.push(format!("user data are {:?}, not {:?}", guest.user_data, promised.user_data));
+        }
     }
     problems.extend(guest.probe.missing.iter().map(|what| format!("did not get {what}")));
     let faults = &guest.probe.faults;
