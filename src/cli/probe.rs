@@ -442,3 +442,26 @@ fn preference(value: Preference) -> &'static str {
         Preference::High => "high",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_and_paths_are_written_as_the_help_says() {
+        let at = |text| service(text).map(|at| (at.ip().to_string(), at.port()));
+        assert_eq!(at("fe80::a9fe:a9fe"), Ok(("fe80::a9fe:a9fe".into(), 80)));
+        assert_eq!(at("[fd00:ec2::254]:8080"), Ok(("fd00:ec2::254".into(), 8080)));
+        for wrong in ["::", "[fe80::1]:0", "ff02::1", "169.254.169.254", "[fe80::1]", "metadata"] {
+            assert!(at(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(path("/latest/meta-data/?x=1"), Ok("/latest/meta-data/?x=1".into()));
+        assert!(path("latest").is_err() && path("/a b").is_err());
+    }
+
+    #[test]
+    fn texts_of_others_do_nothing_to_a_terminal() {
+        assert_eq!(printable("ssh-rsa A\x1b[2J\u{7}\n"), "ssh-rsa A\u{fffd}[2J\u{fffd}");
+        assert_eq!(printable(&"x".repeat(5000)).len(), 800);
+    }
+}

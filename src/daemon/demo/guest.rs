@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{DemoError, Plan};
+use super::{DemoError, Plan, Promised};
 use crate::io::netns::{Address, Link, Netlink, Netns, Preference, Route};
 use crate::io::probe::report::{Instance, Lease, LeasedPrefix};
 use crate::io::probe::{self, Options, Report, Service};
@@ -288,15 +288,61 @@ fn problems(plan: &Plan, guest: &Guest) -> Vec<String> {
         problems.push(format!("MTU is {}, not {}", guest.mtu, plan.mtu));
     }
     if let Some(promised) = &plan.metadata {
-        if guest.instance.as_ref() != Some(&promised.instance) {
-            problems.push(format!("metadata are {:?}, not {:?}", guest.instance, promised.instance));
-        }
-        if guest.user_data != promised.user_data {
-            problems.push(format!("user data are {:?}, not {:?}", guest.user_data, promised.user_data));
-        }
+        problems.extend(untold(promised, guest.instance.as_ref(), guest.user_data.as_deref()));
     }
     problems.extend(guest.probe.missing.iter().map(|what| format!("did not get {what}")));
     let faults = &guest.probe.faults;
     problems.extend(faults.iter().map(|f| format!("{}: {} ({})", f.message, f.what, f.rule)));
     problems
+}
+
+/// What the metadata service says otherwise than promised.
+fn untold(promised: &Promised, instance: Option<&Instance>, user_data: Option<&str>) -> Vec<String> {
+    let mut problems = Vec::new();
+    match instance {
+        None => problems.push("no meta_data.json".to_owned()),
+        Some(told) => {
+            let wanted = &promised.instance;
+            if told.uuid != wanted.uuid {
+                problems.push(format!("instance id is {:?}, not {:?}", told.uuid, wanted.uuid));
+            }
+            if told.hostname != wanted.hostname {
+                problems.push(format!("host name is {:?}, not {:?}", told.hostname, wanted.hostname));
+            }
+            if told.public_keys != wanted.public_keys {
+                problems.push(format!("SSH keys are {:?}, not {:?}", told.public_keys, wanted.public_keys));
+            }
+        }
+    }
+    if user_data != promised.user_data.as_deref() {
+        problems.push(format!("user data are {user_data:?}, not {:?}", promised.user_data));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_that_differ_from_the_lease_source_are_problems() {
+        let instance = |key: &str| Instance {
+            uuid: "3c1d4a0e".into(),
+            hostname: Some("vm3".into()),
+            public_keys: [("ada".to_owned(), key.to_owned())].into(),
+        };
+        let promised = Promised { instance: instance("ssh-ed25519 AAAA"), user_data: Some("#!".into()) };
+        let told = instance("ssh-ed25519 AAAA");
+        assert_eq!(untold(&promised, Some(&told), Some("#!")), [] as [&str; 0]);
+        assert_eq!(
+            untold(&promised, None, None),
+            ["no meta_data.json", "user data are None, not Some(\"#!\")"]
+        );
+        let told = Instance { hostname: None, ..instance("ssh-ed25519 BBBB") };
+        let problems = untold(&promised, Some(&told), Some("#!\n"));
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems.iter().any(|problem| problem.contains("BBBB")), "{problems:?}");
+        let other = Instance { uuid: "0".into(), ..instance("ssh-ed25519 AAAA") };
+        assert_eq!(untold(&promised, Some(&other), Some("#!")), ["instance id is \"0\", not \"3c1d4a0e\""]);
+    }
 }

@@ -110,7 +110,7 @@ fn plan(port: Port, networks: &BTreeMap<String, Network>) -> Result<Plan, String
         dns: network.dns_nameservers.clone(),
         domains: network.dns_domains.clone(),
         mtu: network.mtu,
-        metadata: network.metadata.then(|| Promised {
+        metadata: network.metadata.then_some(Promised {
             instance: Instance {
                 uuid: port.device_id,
                 hostname: port.hostname,

@@ -13,6 +13,8 @@
 mod http;
 pub(super) mod report;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
