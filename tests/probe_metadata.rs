@@ -66,7 +66,7 @@ fn documents_of_another_server_arrive_as_they_are() {
         let latest = home.path().join("openstack/latest");
         fs::create_dir_all(&latest).expect("a folder");
         fs::write(latest.join("meta_data.json"), META_DATA).expect("a document");
-        let long: Vec<u8> = (0..3_000_000_u32).flat_map(|n| n.to_be_bytes()).take(3_000_000).collect();
+        let long: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_be_bytes).take(3_000_000).collect();
         fs::write(home.path().join("long"), &long).expect("a document");
         let mut python = Command::new("python3");
         python.args(["-m", "http.server", "--bind", "::", "80"]).current_dir(home.path());
