@@ -56,6 +56,22 @@ fn the_demo_configures_every_guest_without_root() {
     assert_eq!((slaac["mtu"].as_u64(), stateless["mtu"].as_u64()), (Some(1450), Some(1400)));
     assert_eq!(slaac["probe"]["information"], Value::Null);
     assert_eq!(texts(&stateless["probe"]["information"]["domains"]), ["stateless.example.com"]);
+    for (guest, uuid, hostname, user_data) in [
+        (slaac, "1c1d4a0e-6f0b-4d0a-8a40-79a1c0ffee01", "vm1.slaac.example.com", "#cloud-config\n"),
+        (stateless, "2c1d4a0e-6f0b-4d0a-8a40-79a1c0ffee02", "vm2.stateless.example.com", "#!/bin/sh\n"),
+        (stateful, "3c1d4a0e-6f0b-4d0a-8a40-79a1c0ffee03", "vm3.stateful.example.com", "#cloud-config\n"),
+    ] {
+        assert_eq!(
+            (&guest["instance"]["uuid"], &guest["instance"]["hostname"]),
+            (&uuid.into(), &hostname.into())
+        );
+        let ada = guest["instance"]["public_keys"]["ada"].as_str().expect("a key");
+        assert!(ada.starts_with("ssh-ed25519 AAAA") && ada.ends_with(" ada@example.com"), "{ada}");
+        assert!(guest["user_data"].as_str().expect("user data").starts_with(user_data));
+        assert_eq!(guest["probe"]["metadata"]["address"], "fe80::a9fe:a9fe");
+    }
+    let keys = stateful["instance"]["public_keys"].as_object().expect("keys");
+    assert_eq!(keys.keys().collect::<Vec<_>>(), ["ada", "grace"]);
     let mut leased: Vec<_> =
         stateful["addresses"].as_array().expect("a list").iter().map(|a| &a["address"]).collect();
     leased.sort_by_key(ToString::to_string);
@@ -85,6 +101,8 @@ fn the_demo_is_short_and_ends_with_its_verdict() {
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.lines().count() < 60, "{text}");
+    assert_eq!(text.matches("  SSH key    ada: ssh-ed25519 AAAA").count(), 3, "{text}");
+    assert_eq!(text.matches("  user data  #cloud-config\n").count(), 2, "{text}");
     assert!(text.ends_with("All 3 guests have exactly what their leases say.\n"), "{text}");
 }
 

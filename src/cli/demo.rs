@@ -22,7 +22,7 @@ Example:
 /// Boot three guests in a namespace of their own and show what each ended with.
 ///
 /// Makes a bridge with a SLAAC, a stateless and a stateful guest, serves them by `frontdesk run`, and prints what
-/// their kernels and their DHCPv6 client report. Needs no root, touches no interface of this machine and leaves
+/// their kernels, their DHCPv6 client and their metadata say: SSH keys and the first line of user data included. Needs no root, touches no interface of this machine and leaves
 /// nothing behind. Ends with 0 when every guest has exactly what its lease says, with 1 otherwise. Where namespaces are
 /// forbidden it says which setting forbids them, replays recorded frames of such guests and ends with 69.
 #[derive(clap::Args)]
@@ -154,6 +154,7 @@ fn print_guest(out: &mut fmt::Formatter<'_>, guest: &Guest) -> fmt::Result {
             line(out, "asked", format_args!("{} → {answer} in {us} µs", exchange.sent))?;
         }
     }
+    print_metadata(out, guest)?;
     match (guest.routed_after_ms, guest.configured_after_ms) {
         (Some(routed), Some(configured)) => {
             line(out, "up after", format_args!("{configured} ms (default route after {routed} ms)"))?;
@@ -161,6 +162,25 @@ fn print_guest(out: &mut fmt::Formatter<'_>, guest: &Guest) -> fmt::Result {
         _ => line(out, "up after", "never")?,
     }
     guest.problems.iter().try_for_each(|problem| line(out, "PROBLEM", problem))
+}
+
+/// How long the documents took, and what they say, as it arrived.
+fn print_metadata(out: &mut fmt::Formatter<'_>, guest: &Guest) -> fmt::Result {
+    for document in guest.probe.metadata.iter().flat_map(|metadata| &metadata.documents) {
+        if let (Some(status), Some(first)) = (document.status, document.first_byte_us) {
+            let after = document.connect_us.unwrap_or(0).saturating_add(first);
+            line(out, "asked", format_args!("GET {} → {status} in {after} µs", document.path))?;
+        }
+    }
+    if let Some(instance) = &guest.instance {
+        for (name, key) in &instance.public_keys {
+            line(out, "SSH key", format_args!("{name}: {key}"))?;
+        }
+    }
+    match guest.user_data.as_deref().and_then(|text| text.lines().next()) {
+        Some(first) => line(out, "user data", first),
+        None => Ok(()),
+    }
 }
 
 fn line(out: &mut fmt::Formatter<'_>, name: &str, value: impl Display) -> fmt::Result {

@@ -1,28 +1,39 @@
 //! `frontdesk probe`: Act as a guest on a device and print what it would get.
 
 use std::fmt::{self, Display, Write};
+use std::net::SocketAddrV6;
 use std::time::Duration;
+
+use http::uri::PathAndQuery;
 
 use super::{Failure, exit, print};
 use crate::io::netns::Preference;
 use crate::io::probe::report::{
-    Association, Exchange, Kind, Lease, RawOption, Report, RouterAdvert, Settings,
+    Association, Document, Exchange, Kind, Lease, Metadata, RawOption, Report, RouterAdvert, Settings,
 };
-use crate::io::probe::{self, Options, ProbeError, Wanted};
+use crate::io::probe::{self, HTTP, Options, ProbeError, Service, Wanted};
 use crate::types::MacAddr;
 
 const AFTER: &str = "\
 Exit codes: 0 everything asked for was got; 1 something was not; 64 usage; 69 no such device, or it is down; 71 the \
 operating system refused; 77 not permitted (root or CAP_NET_RAW is missing).
 
-Example:
-  frontdesk probe eth0 --what ra,stateful --json";
+Examples:
+  frontdesk probe eth0 --what ra,stateful --json
+  frontdesk probe tap22386b --mac fa:16:3e:22:38:6b --what metadata
+  frontdesk probe eth0 --metadata-path /latest/meta-data/public-keys/0/openssh-key";
 
 /// Act as a guest on a device and print what it would get.
 ///
 /// Nothing is configured on this machine. Without --what and --all it does what a guest does: a Router
 /// Solicitation, then Solicit and Request for an address and prefixes when the router's M flag is set, or
 /// Information-request when only its O flag is. Ends with 0 when everything asked for was got, with 1 otherwise.
+///
+/// Metadata are asked for when --what or --all says so, or any --metadata option is given: who answers for the
+/// service's address is found by Neighbor Solicitation, then each document is fetched on a connection of its own.
+/// Without --metadata-path these are OpenStack's meta_data.json, which is required, and user_data, which not every
+/// instance has. TCP is the probe's own, from a link-local address that it makes up, so --mac and --vlan hold for it
+/// too; a service that is not on the link is reached through the router, if that forwards from such an address.
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Args {
@@ -52,7 +63,13 @@ pub(super) struct Args {
     /// Release what was leased when done
     #[arg(long)]
     release: bool,
-    /// Seconds that each exchange may take
+    /// Where the metadata service is, as fe80::a9fe:a9fe or [fd00:ec2::254]:8080 [default: fe80::a9fe:a9fe, port 80]
+    #[arg(long, value_name = "ADDRESS", value_parser = service)]
+    metadata_address: Option<SocketAddrV6>,
+    /// Fetch this path, as /latest/meta-data/, and require it; may be given several times
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    metadata_path: Vec<String>,
+    /// Seconds that each exchange may take: each message with its answer, opening a connection, a document
     #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
     /// Print one JSON object instead of text
@@ -70,6 +87,8 @@ enum What {
     Pd,
     /// Settings by Information-request
     Stateless,
+    /// Documents of the metadata service
+    Metadata,
 }
 
 #[derive(Clone)]
@@ -93,6 +112,23 @@ fn duid(text: &str) -> Result<Duid, String> {
         }
         None => Err("a DUID is written as pairs of hexadecimal digits".into()),
     }
+}
+
+fn service(text: &str) -> Result<SocketAddrV6, String> {
+    let address = text.parse().map(|address| SocketAddrV6::new(address, HTTP, 0, 0));
+    let address = address.or_else(|_| text.parse::<SocketAddrV6>());
+    let address = address.map_err(|_| "write an IPv6 address, or [ADDRESS]:PORT")?;
+    if address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0 {
+        return Err("nobody can be connected to there".into());
+    }
+    Ok(address)
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') {
+        return Err("a path begins with /".into());
+    }
+    text.parse::<PathAndQuery>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Failure> {
@@ -130,9 +166,20 @@ fn options(args: &Args) -> Options {
         rapid_commit: args.rapid_commit,
         release: args.release,
         wanted,
+        metadata: metadata(args),
         timeout: Duration::from_secs(args.timeout),
         ..Options::new(&args.device)
     }
+}
+
+/// The service to ask, if any is to be asked.
+fn metadata(args: &Args) -> Option<Service> {
+    let has_options = args.metadata_address.is_some() || !args.metadata_path.is_empty();
+    let asked = args.all || args.what.contains(&What::Metadata) || has_options;
+    let default = Service::default();
+    let (address, port) =
+        args.metadata_address.map_or((default.address, default.port), |at| (*at.ip(), at.port()));
+    asked.then(|| Service { address, port, paths: args.metadata_path.clone() })
 }
 
 fn failure(error: &ProbeError) -> Failure {
@@ -168,6 +215,9 @@ impl Display for Text<'_> {
             writeln!(out, "\nsettings by Information-request")?;
             print_settings(out, settings)?;
         }
+        if let Some(metadata) = &report.metadata {
+            print_metadata(out, metadata)?;
+        }
         if let Some(status) = &report.released {
             line(out, "released", status)?;
         }
@@ -193,14 +243,14 @@ fn print_exchange(out: &mut impl Write, exchange: &Exchange) -> fmt::Result {
     };
     match (exchange.answer, exchange.round_trip_us) {
         (Some(answer), Some(us)) => {
-            write!(out, "  {:<20} → {answer}, {}{times}", exchange.sent, milliseconds(us))?;
+            write!(out, "  {:<21} → {answer}, {}{times}", exchange.sent, milliseconds(us))?;
             // A client waits for other servers unless the first one has preference 255.
             if exchange.took_us > us.saturating_mul(2).saturating_add(1000) {
                 write!(out, ", waited {}", milliseconds(exchange.took_us))?;
             }
             writeln!(out)
         }
-        _ => writeln!(out, "  {:<20} → no answer{times}", exchange.sent),
+        _ => writeln!(out, "  {:<21} → no answer{times}", exchange.sent),
     }
 }
 
@@ -330,6 +380,53 @@ fn print_settings(out: &mut impl Write, settings: &Settings) -> fmt::Result {
     print_unknown(out, &settings.unknown)
 }
 
+fn print_metadata(out: &mut impl Write, metadata: &Metadata) -> fmt::Result {
+    let Some(mac) = metadata.mac else { return Ok(()) };
+    writeln!(
+        out,
+        "\nmetadata at [{}]:{} ({mac}), from {}",
+        metadata.address, metadata.port, metadata.source
+    )?;
+    metadata.documents.iter().try_for_each(|document| print_document(out, document))
+}
+
+fn print_document(out: &mut impl Write, document: &Document) -> fmt::Result {
+    writeln!(out, "  {}", document.path)?;
+    if let Some(status) = document.status {
+        let kind = document.content_type.as_deref().map_or_else(|| "no type".into(), printable);
+        line(out, "  answer", format_args!("{status}, {kind}, {} octets", document.octets))?;
+    }
+    let mut times = Vec::new();
+    for (what, us) in [("connected in", document.connect_us), ("answer began after", document.first_byte_us)]
+    {
+        times.extend(us.map(|us| format!("{what} {}", milliseconds(us))));
+    }
+    times.push(format!("{} in all", milliseconds(document.took_us)));
+    line(out, "  times", times.join(", "))?;
+    if let Some(instance) = &document.instance {
+        let hostname = instance.hostname.as_deref().map_or_else(|| "none".into(), printable);
+        let keys = instance.public_keys.len();
+        line(out, "  instance", format_args!("{}, hostname {hostname}", printable(&instance.uuid)))?;
+        line(out, "  public keys", keys)?;
+        for (name, key) in &instance.public_keys {
+            line(out, "    key", format_args!("{}: {}", printable(name), printable(key)))?;
+        }
+    } else if let Some(first) = document.text.as_deref().and_then(|text| text.lines().next()) {
+        line(out, "  first line", printable(first))?;
+    }
+    Ok(())
+}
+
+/// A text of somebody else's, fit for a terminal: without control characters, and no longer than can be read.
+fn printable(text: &str) -> String {
+    const MAX: usize = 800;
+    text.trim_end()
+        .chars()
+        .take(MAX)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
+}
+
 fn print_unknown(out: &mut impl Write, options: &[RawOption]) -> fmt::Result {
     options.iter().try_for_each(|option| line(out, &format!("option {}", option.code), &option.data))
 }
@@ -343,5 +440,28 @@ fn preference(value: Preference) -> &'static str {
         Preference::Low => "low",
         Preference::Medium => "medium",
         Preference::High => "high",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_and_paths_are_written_as_the_help_says() {
+        let at = |text| service(text).map(|at| (at.ip().to_string(), at.port()));
+        assert_eq!(at("fe80::a9fe:a9fe"), Ok(("fe80::a9fe:a9fe".into(), 80)));
+        assert_eq!(at("[fd00:ec2::254]:8080"), Ok(("fd00:ec2::254".into(), 8080)));
+        for wrong in ["::", "[fe80::1]:0", "ff02::1", "169.254.169.254", "[fe80::1]", "metadata"] {
+            assert!(at(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(path("/latest/meta-data/?x=1"), Ok("/latest/meta-data/?x=1".into()));
+        assert!(path("latest").is_err() && path("/a b").is_err());
+    }
+
+    #[test]
+    fn texts_of_others_do_nothing_to_a_terminal() {
+        assert_eq!(printable("ssh-rsa A\x1b[2J\u{7}\n"), "ssh-rsa A\u{fffd}[2J\u{fffd}");
+        assert_eq!(printable(&"x".repeat(5000)).len(), 800);
     }
 }

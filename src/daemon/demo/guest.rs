@@ -1,14 +1,14 @@
-//! One guest's boot: its kernel does SLAAC, the probe is its DHCPv6 client, and what it ends with is read back from
+//! One guest's boot: its kernel does SLAAC, the probe is its DHCPv6 client and fetches its metadata, and what it ends with is read back from
 //! the kernel.
 
 use std::net::Ipv6Addr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{DemoError, Plan};
+use super::{DemoError, Plan, Promised};
 use crate::io::netns::{Address, Link, Netlink, Netns, Preference, Route};
-use crate::io::probe::report::{Lease, LeasedPrefix};
-use crate::io::probe::{self, Options, Report};
+use crate::io::probe::report::{Instance, Lease, LeasedPrefix};
+use crate::io::probe::{self, Options, Report, Service};
 use crate::types::ip6;
 
 /// How long a guest may take from link up to all it was promised: two rounds of duplicate address detection and one
@@ -49,6 +49,10 @@ pub struct Guest {
     pub delegated: Vec<Delegated>,
     /// Boot file URL by DHCPv6.
     pub boot_file_url: Option<String>,
+    /// What meta_data.json says of it: instance id, host name and SSH keys.
+    pub instance: Option<Instance>,
+    /// Its user data.
+    pub user_data: Option<String>,
     /// What the probe saw, DHCPv6 exchanges and their round trips included.
     pub probe: Report,
     /// What the lease source promises and the guest does not have; empty when it came up.
@@ -105,7 +109,8 @@ pub(super) fn boot(plan: &Plan, netns: &Netns) -> Result<Guest, DemoError> {
     let routed = wait(start, || Ok(default_route(&netlink, &nic)?.is_some()))?;
     let routed_after_ms = routed.then(since).flatten();
     // A DHCPv6 client starts when the Router Advertisement has told it to.
-    let report = probe::run(&Options { timeout: Duration::from_secs(5), ..Options::new(NIC) })?;
+    let metadata = plan.metadata.as_ref().map(|_| Service::default());
+    let report = probe::run(&Options { timeout: Duration::from_secs(5), metadata, ..Options::new(NIC) })?;
     for lease in report.lease.iter().flat_map(Lease::addresses) {
         netlink.set_address(nic.index, &Address::leased(lease.address, lease.preferred, lease.valid))?;
     }
@@ -174,6 +179,10 @@ fn observe(
     let mut routes: Vec<Route> =
         netlink.routes()?.into_iter().filter(|route| route.device == nic.index).collect();
     routes.sort_by_key(|route| (route.prefix_length, route.destination));
+    let documents = || report.metadata.iter().flat_map(|metadata| &metadata.documents);
+    let instance = documents().find_map(|document| document.instance.clone());
+    let user_data = documents().find(|d| d.path.ends_with("/user_data") && d.status == Some(200));
+    let user_data = user_data.and_then(|document| document.text.clone());
     let mtu = netns.sysctl(&format!("ipv6/conf/{NIC}/mtu"))?;
     Ok(Guest {
         network: plan.network.clone(),
@@ -190,6 +199,8 @@ fn observe(
         ntp: once(settings.iter().flat_map(|s| s.ntp.clone()).collect()),
         delegated: report.lease.iter().flat_map(Lease::prefixes).map(delegated).collect(),
         boot_file_url: settings.iter().find_map(|s| s.boot_file_url.clone()),
+        instance,
+        user_data,
         probe: report,
         problems: Vec::new(),
     })
@@ -276,8 +287,62 @@ fn problems(plan: &Plan, guest: &Guest) -> Vec<String> {
     if guest.mtu != plan.mtu {
         problems.push(format!("MTU is {}, not {}", guest.mtu, plan.mtu));
     }
+    if let Some(promised) = &plan.metadata {
+        problems.extend(untold(promised, guest.instance.as_ref(), guest.user_data.as_deref()));
+    }
     problems.extend(guest.probe.missing.iter().map(|what| format!("did not get {what}")));
     let faults = &guest.probe.faults;
     problems.extend(faults.iter().map(|f| format!("{}: {} ({})", f.message, f.what, f.rule)));
     problems
+}
+
+/// What the metadata service says otherwise than promised.
+fn untold(promised: &Promised, instance: Option<&Instance>, user_data: Option<&str>) -> Vec<String> {
+    let mut problems = Vec::new();
+    match instance {
+        None => problems.push("no meta_data.json".to_owned()),
+        Some(told) => {
+            let wanted = &promised.instance;
+            if told.uuid != wanted.uuid {
+                problems.push(format!("instance id is {:?}, not {:?}", told.uuid, wanted.uuid));
+            }
+            if told.hostname != wanted.hostname {
+                problems.push(format!("host name is {:?}, not {:?}", told.hostname, wanted.hostname));
+            }
+            if told.public_keys != wanted.public_keys {
+                problems.push(format!("SSH keys are {:?}, not {:?}", told.public_keys, wanted.public_keys));
+            }
+        }
+    }
+    if user_data != promised.user_data.as_deref() {
+        problems.push(format!("user data are {user_data:?}, not {:?}", promised.user_data));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_that_differ_from_the_lease_source_are_problems() {
+        let instance = |key: &str| Instance {
+            uuid: "3c1d4a0e".into(),
+            hostname: Some("vm3".into()),
+            public_keys: [("ada".to_owned(), key.to_owned())].into(),
+        };
+        let promised = Promised { instance: instance("ssh-ed25519 AAAA"), user_data: Some("#!".into()) };
+        let told = instance("ssh-ed25519 AAAA");
+        assert_eq!(untold(&promised, Some(&told), Some("#!")), [] as [&str; 0]);
+        assert_eq!(
+            untold(&promised, None, None),
+            ["no meta_data.json", "user data are None, not Some(\"#!\")"]
+        );
+        let told = Instance { hostname: None, ..instance("ssh-ed25519 BBBB") };
+        let problems = untold(&promised, Some(&told), Some("#!\n"));
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems.iter().any(|problem| problem.contains("BBBB")), "{problems:?}");
+        let other = Instance { uuid: "0".into(), ..instance("ssh-ed25519 AAAA") };
+        assert_eq!(untold(&promised, Some(&other), Some("#!")), ["instance id is \"0\", not \"3c1d4a0e\""]);
+    }
 }

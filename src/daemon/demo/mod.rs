@@ -2,7 +2,8 @@
 //!
 //! Everything happens in namespaces of the process's own: no device, address or file of the machine is touched, and
 //! nothing is left behind. The dataplane is a process of its own, started as on a hypervisor; the guests know nothing
-//! of it. Their kernels do SLAAC; their DHCPv6 client is the probe, which shares no protocol code with the dataplane.
+//! of it. Their kernels do SLAAC; their DHCPv6 client, and the
+//! program that fetches their metadata, is the probe, which shares no protocol code with the dataplane.
 
 mod guest;
 mod plan;
@@ -13,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use guest::{Delegated, Guest, GuestAddress, GuestRoute};
-pub use plan::Plan;
+pub use plan::{Plan, Promised};
 
 use crate::io::child::{ChildError, Server};
 use crate::io::netns::{self, Netlink, Netns, NetnsError};

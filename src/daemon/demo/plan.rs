@@ -7,6 +7,7 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use serde::Deserialize;
 
+use crate::io::probe::report::Instance;
 use crate::types::{MacAddr, ip6};
 
 /// One guest to be: a port of the lease source.
@@ -30,6 +31,17 @@ pub struct Plan {
     pub domains: Vec<String>,
     /// The MTU that its kernel must use on the link, octets.
     pub mtu: u32,
+    /// What it must be told of itself; none where its network has no metadata service.
+    pub metadata: Option<Promised>,
+}
+
+/// What the metadata service must say of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promised {
+    /// What meta_data.json must say.
+    pub instance: Instance,
+    /// The user data, none when there must be none.
+    pub user_data: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +53,8 @@ struct Source {
 #[derive(Deserialize)]
 struct Network {
     mtu: u32,
+    #[serde(default)]
+    metadata: bool,
     #[serde(default)]
     dns_nameservers: Vec<Ipv6Addr>,
     #[serde(default)]
@@ -63,6 +77,18 @@ struct Port {
     fixed_ips: Vec<Ipv6Addr>,
     #[serde(default)]
     delegated_prefixes: Vec<Ipv6Net>,
+    #[serde(default)]
+    device_id: String,
+    hostname: Option<String>,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize, Default)]
+struct Metadata {
+    #[serde(default)]
+    public_keys: BTreeMap<String, String>,
+    user_data: Option<String>,
 }
 
 /// One plan for each port, in the order of the source.
@@ -84,6 +110,14 @@ fn plan(port: Port, networks: &BTreeMap<String, Network>) -> Result<Plan, String
         dns: network.dns_nameservers.clone(),
         domains: network.dns_domains.clone(),
         mtu: network.mtu,
+        metadata: network.metadata.then_some(Promised {
+            instance: Instance {
+                uuid: port.device_id,
+                hostname: port.hostname,
+                public_keys: port.metadata.public_keys,
+            },
+            user_data: port.metadata.user_data,
+        }),
         network: port.network,
         device: port.device,
         mac,

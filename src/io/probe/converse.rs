@@ -6,7 +6,7 @@ use std::io;
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
-use super::envelope::{self, Speaker, Upper, nd};
+use super::envelope::{self, Heard, Speaker, Upper, nd};
 use super::faults::Faults;
 use super::port::Port;
 use super::report::{Exchange, RouterAdvert};
@@ -36,6 +36,10 @@ pub(super) const INFORM: Timing =
 pub(super) const ROUTER: Timing =
     Timing { first: Duration::from_secs(4), max: Duration::from_secs(3600), longer: false };
 
+/// RFC 4861 §10: RETRANS_TIMER, without the random factor that does no harm here. A host gives up after three.
+pub(super) const NEIGHBOR: Timing =
+    Timing { first: Duration::from_secs(1), max: Duration::from_secs(1), longer: false };
+
 /// Routers kept: more than one link has.
 const MAX_ROUTERS: usize = 16;
 
@@ -45,6 +49,10 @@ pub(super) enum Input<'a> {
     Router,
     /// A DHCPv6 message from a link-local address.
     Dhcp(Ipv6Addr, &'a [u8]),
+    /// A Neighbor Advertisement, not judged yet.
+    Neighbor(&'a Heard<'a>, &'a [u8]),
+    /// A TCP packet to the address of [`Wire::answer_for`], from its IPv6 header on; its checksum is right.
+    Tcp(&'a [u8]),
     /// The time of the last transmission is over.
     Timeout,
 }
@@ -69,8 +77,12 @@ pub(super) struct Wire {
     pub(super) faults: Faults,
     pub(super) exchanges: Vec<Exchange>,
     pub(super) routers: Vec<RouterAdvert>,
+    /// How long each exchange may take.
+    pub(super) timeout: Duration,
+    /// Address of our TCP.
+    second: Option<Speaker>,
     device: String,
-    timeout: Duration,
+    link: Link,
     port: Port,
 }
 
@@ -85,7 +97,26 @@ impl Wire {
         })?;
         port.hold_client_port(&device, link.index, ip6::solicited_node(me.address));
         let (exchanges, routers) = (Vec::new(), Vec::new());
-        Ok(Self { me, faults: Faults::default(), exchanges, routers, device, timeout: options.timeout, port })
+        let (faults, timeout, link) = (Faults::default(), options.timeout, link.clone());
+        Ok(Self { me, faults, exchanges, routers, timeout, second: None, device, link, port })
+    }
+
+    /// Takes a second address: solicitations for it are answered, and TCP to it is heard.
+    pub(super) fn answer_for(&mut self, address: Ipv6Addr) {
+        self.second = Some(self.me.with_address(address));
+        self.port.join(self.link.index, ip6::solicited_node(address));
+    }
+
+    /// Octets of the largest packet on the link: what a router says, within what the device takes (RFC 4861 §6.3.4).
+    pub(super) fn mtu(&self) -> u32 {
+        let told = self.routers.iter().filter_map(|router| router.mtu).min();
+        told.map_or(self.link.mtu, |told| told.min(self.link.mtu))
+    }
+
+    /// Sends a packet that is complete from its IPv6 header on.
+    pub(super) fn send_packet(&self, to: MacAddr, packet: &[u8]) -> Result<(), ProbeError> {
+        let sent = self.port.send(&self.me.packet(to, packet));
+        sent.map_err(|source| self.failed("cannot send", source))
     }
 
     /// Sends what `say` makes, again and again by `timing`, until `take` takes an answer or the run's timeout is
@@ -123,8 +154,8 @@ impl Wire {
         }
     }
 
-    /// Hears frames until `deadline`, answering for our address, until `take` takes one.
-    fn listen<T>(
+    /// Hears frames until `deadline`, answering for our addresses, until `take` takes one.
+    pub(super) fn listen<T>(
         &mut self,
         deadline: Instant,
         take: &mut impl FnMut(&mut Faults, Input<'_>) -> Option<T>,
@@ -143,8 +174,11 @@ impl Wire {
             };
             let taken = match heard.upper {
                 Upper::NeighborSolicitation(target) => {
-                    let reply = (target == self.me.address && heard.checksum_holds && heard.hop_limit == 255)
-                        .then(|| advertise(&self.me, heard.source_mac, heard.source));
+                    let asked =
+                        [Some(self.me), self.second].into_iter().flatten().find(|me| me.address == target);
+                    let reply = asked
+                        .filter(|_| heard.checksum_holds && heard.hop_limit == 255)
+                        .map(|me| advertise(&me, heard.source_mac, heard.source));
                     if let Some(reply) = reply {
                         self.port.send(&reply).map_err(|source| self.failed("cannot send", source))?;
                     }
@@ -170,6 +204,19 @@ impl Wire {
                     }
                     take(&mut self.faults, Input::Dhcp(heard.source, octets))
                 }
+                Upper::NeighborAdvertisement(octets) => {
+                    take(&mut self.faults, Input::Neighbor(&heard, octets))
+                }
+                Upper::Tcp(packet) => {
+                    if self.second.is_none_or(|second| second.address != heard.destination) {
+                        continue;
+                    }
+                    if !heard.checksum_holds {
+                        self.faults.add("TCP segment", "RFC 9293 §3.1", "its checksum is wrong");
+                        continue;
+                    }
+                    take(&mut self.faults, Input::Tcp(packet))
+                }
             };
             if taken.is_some() {
                 return Ok(taken);
@@ -187,7 +234,7 @@ impl Wire {
 }
 
 /// The checks of the envelope that a host makes; what fails is noted and must be discarded.
-pub(super) fn is_sound(heard: &envelope::Heard<'_>, called: &'static str, faults: &mut Faults) -> bool {
+pub(super) fn is_sound(heard: &Heard<'_>, called: &'static str, faults: &mut Faults) -> bool {
     let router = matches!(heard.upper, Upper::RouterAdvertisement(_));
     if !heard.checksum_holds {
         faults.add(called, "RFC 8200 §8.1", "its checksum is wrong");
@@ -228,7 +275,7 @@ fn advertise(me: &Speaker, mac: MacAddr, source: Ipv6Addr) -> Vec<u8> {
     me.nd((mac, source), nd::NEIGHBOR_ADVERTISEMENT, SOLICITED_OVERRIDE, &body)
 }
 
-fn micros(span: Duration) -> u64 {
+pub(super) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -1,9 +1,10 @@
-//! Ethernet, VLAN, IPv6, UDP and ICMPv6 around what the probe says and hears, by `etherparse`.
+//! Ethernet, VLAN, IPv6, UDP, TCP and ICMPv6 around what the probe says and hears, by `etherparse`.
 
 use std::net::Ipv6Addr;
 
 use etherparse::{
-    LinkSlice, NetSlice, PacketBuilder, PacketBuilderStep, SlicedPacket, TransportSlice, UdpHeader, VlanId,
+    EtherType, Ethernet2Header, LinkSlice, NetSlice, PacketBuilder, PacketBuilderStep, SingleVlanHeader,
+    SlicedPacket, TransportSlice, UdpHeader, VlanId,
 };
 
 use super::{CLIENT_PORT, SERVER_PORT};
@@ -38,6 +39,25 @@ impl Speaker {
         let to = (ip6::group_mac(ip6::ALL_DHCP_AGENTS), ip6::ALL_DHCP_AGENTS);
         let step = self.to(to, 1).udp(CLIENT_PORT, SERVER_PORT);
         written(|out| step.write(out, message).is_ok())
+    }
+
+    /// A frame around a packet that is complete from its IPv6 header on.
+    pub(super) fn packet(&self, to: MacAddr, packet: &[u8]) -> Vec<u8> {
+        let ethernet = Ethernet2Header { source: self.mac.0, destination: to.0, ether_type: EtherType::IPV6 };
+        let frame = match VlanId::try_new(self.vlan) {
+            Ok(vlan_id) if self.vlan != 0 => {
+                let tag = SingleVlanHeader { vlan_id, ether_type: EtherType::IPV6, ..Default::default() };
+                let ethernet = Ethernet2Header { ether_type: EtherType::VLAN_TAGGED_FRAME, ..ethernet };
+                [&ethernet.to_bytes()[..], &tag.to_bytes()].concat()
+            }
+            _ => ethernet.to_bytes().to_vec(),
+        };
+        [frame.as_slice(), packet].concat()
+    }
+
+    /// The same speaker with another address.
+    pub(super) fn with_address(&self, address: Ipv6Addr) -> Self {
+        Self { address, ..*self }
     }
 
     fn to(
@@ -76,8 +96,12 @@ pub(super) enum Upper<'a> {
     RouterAdvertisement(&'a [u8]),
     /// The target.
     NeighborSolicitation(Ipv6Addr),
+    /// The whole ICMPv6 message.
+    NeighborAdvertisement(&'a [u8]),
     /// The UDP payload of a datagram to the client's port.
     Dhcp(&'a [u8]),
+    /// The packet from its IPv6 header on.
+    Tcp(&'a [u8]),
 }
 
 /// Reads a frame; `None` for what is none of the probe's business, being another protocol or addressed to another
@@ -100,6 +124,7 @@ pub(super) fn read<'a>(octets: &'a [u8], me: &Speaker, partial_checksum: bool) -
                     let target: [u8; 16] = icmp.slice().get(8..24)?.try_into().ok()?;
                     Upper::NeighborSolicitation(target.into())
                 }
+                nd::NEIGHBOR_ADVERTISEMENT => Upper::NeighborAdvertisement(icmp.slice()),
                 _ => return None,
             };
             (icmp.is_checksum_valid(source, destination), upper)
@@ -109,6 +134,10 @@ pub(super) fn read<'a>(octets: &'a [u8], me: &Speaker, partial_checksum: bool) -
             let zeroed = UdpHeader { checksum: 0, ..claimed.clone() };
             let right = zeroed.calc_checksum_ipv6_raw(source, destination, udp.payload()).ok();
             (claimed.checksum != 0 && right == Some(claimed.checksum), Upper::Dhcp(udp.payload()))
+        }
+        TransportSlice::Tcp(tcp) if packet.link_exts.is_empty() => {
+            let right = tcp.calc_checksum_ipv6(source, destination).ok();
+            (right == Some(tcp.checksum()), Upper::Tcp(octets.get(Ethernet2Header::LEN..)?))
         }
         _ => return None,
     };

@@ -8,7 +8,7 @@ use super::faults::Faults;
 use super::message::{Client, Xid};
 use super::reply::{self, Answer, Question};
 use super::report::{Kind, Lease, Report, Settings, Status, hex};
-use super::{Options, ProbeError, Wanted};
+use super::{Options, ProbeError, Wanted, metadata};
 use crate::io::netns::Link;
 use crate::types::{MacAddr, ip6};
 
@@ -33,7 +33,7 @@ impl<'a> Guest<'a> {
         Ok(Self { options, client, wire, xids: Vec::new() })
     }
 
-    /// The whole boot: router, then leases, then settings, then the report.
+    /// The whole boot: router, then leases, then settings, then metadata, then the report.
     pub(super) fn boot(mut self) -> Result<Report, ProbeError> {
         let mut missing = Vec::new();
         let wanted = self.options.wanted.unwrap_or(Wanted { ra: true, ..Wanted::default() });
@@ -42,21 +42,22 @@ impl<'a> Guest<'a> {
         }
         let (wanted, pd_required) =
             self.options.wanted.map_or_else(|| (self.as_a_guest(), false), |all| (all, all.pd));
-        let mut lease = None;
-        if wanted.stateful || wanted.pd {
-            lease = self.lease(wanted)?;
-            let has = |kind| lease.as_ref().is_some_and(|lease| holds(lease, kind));
-            if wanted.stateful && !has(Kind::Address) {
-                missing.push(format!("an address by DHCPv6{}", why(lease.as_ref(), Kind::Address)));
-            }
-            if pd_required && !has(Kind::Prefix) {
-                missing.push(format!("a delegated prefix{}", why(lease.as_ref(), Kind::Prefix)));
-            }
+        let lease = if wanted.stateful || wanted.pd { self.lease(wanted)? } else { None };
+        let has = |kind| lease.as_ref().is_some_and(|lease| holds(lease, kind));
+        if wanted.stateful && !has(Kind::Address) {
+            missing.push(format!("an address by DHCPv6{}", why(lease.as_ref(), Kind::Address)));
+        }
+        if pd_required && !has(Kind::Prefix) {
+            missing.push(format!("a delegated prefix{}", why(lease.as_ref(), Kind::Prefix)));
         }
         let information = if wanted.stateless { self.inform()? } else { None };
         if wanted.stateless && information.is_none() {
             missing.push("an answer to Information-request".to_owned());
         }
+        let metadata = match &self.options.metadata {
+            Some(service) => Some(metadata::fetch(&mut self.wire, service, &mut missing)?),
+            None => None,
+        };
         let released = match &lease {
             Some(lease) if self.options.release => {
                 let status = self.release(lease)?;
@@ -77,6 +78,7 @@ impl<'a> Guest<'a> {
             routers: self.wire.routers,
             lease,
             information,
+            metadata,
             released,
             faults: self.wire.faults.0,
             missing,
@@ -123,7 +125,7 @@ impl<'a> Guest<'a> {
         let say = |me: &Speaker, elapsed| me.dhcp(&client.solicit(xid, elapsed, wanted, rapid));
         let take = |faults: &mut Faults, input: Input<'_>| {
             let answer = match input {
-                Input::Router => return None,
+                Input::Router | Input::Neighbor(..) | Input::Tcp(_) => return None,
                 Input::Timeout => return best.take(),
                 Input::Dhcp(server, octets) => reply::read(octets, server, &question, faults)?,
             };

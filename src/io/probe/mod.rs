@@ -1,11 +1,12 @@
-//! A guest on the wire: asks for Router Advertisements, addresses, prefixes and settings as a host would, and reports
-//! what it got, how long it took, and what was wrong with the answers.
+//! A guest on the wire: asks for Router Advertisements, addresses, prefixes, settings and metadata as a host would, and
+//! reports what it got, how long it took, and what was wrong with the answers.
 //!
-//! A second implementation: DHCPv6 is `dhcproto`'s, frames are `etherparse`'s, Router Advertisements have a reader of
-//! their own here; nothing of the `wire` room is used, so that each side checks the other. Changes nothing on the
+//! A second implementation: DHCPv6 is `dhcproto`'s, frames are `etherparse`'s, TCP is `smoltcp`'s, HTTP is `hyper`'s,
+//! Router and Neighbor Advertisements have readers of their own here; nothing of the `wire` room is used, so that each side checks the other. Changes nothing on the
 //! host: what is leased is reported, not configured. Runs no duplicate address detection for its link-local address.
 //!
-//! Reading first: RFC 4861 §6.3.7 (Router Solicitation), RFC 9915 §15 (retransmission) and §18.2 (client exchanges).
+//! Reading first: RFC 4861 §6.3.7 (Router Solicitation), RFC 9915 §15 (retransmission) and §18.2 (client exchanges),
+//! RFC 4861 §7.2 (address resolution).
 
 mod advert;
 mod converse;
@@ -14,26 +15,33 @@ mod faults;
 mod guard;
 mod guest;
 mod message;
+mod metadata;
+mod neighbor;
 mod port;
 mod reply;
 pub mod report;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 pub use report::Report;
 
 use crate::io::netns::{Netlink, NetnsError};
-use crate::types::MacAddr;
+use crate::types::{MacAddr, ip6};
 
 /// UDP port of DHCPv6 clients (RFC 9915 §7.2).
 const CLIENT_PORT: u16 = 546;
 /// UDP port of DHCPv6 servers (RFC 9915 §7.2).
 const SERVER_PORT: u16 = 547;
 
-/// What to ask for.
+/// TCP port of HTTP.
+pub const HTTP: u16 = 80;
+
+/// What to ask routers and DHCPv6 servers for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wanted {
     /// A Router Advertisement.
@@ -47,8 +55,37 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Everything.
+    /// All of them.
     pub const ALL: Self = Self { ra: true, stateful: true, pd: true, stateless: true };
+}
+
+/// The metadata service to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its address; asked for through the router when it is not on the link.
+    pub address: Ipv6Addr,
+    /// Its TCP port.
+    pub port: u16,
+    /// Paths of documents, all of them required; empty for `meta_data.json` of OpenStack, which is required, and
+    /// `user_data`, which not every instance has.
+    pub paths: Vec<String>,
+}
+
+impl Default for Service {
+    /// OpenStack's documents at fe80::a9fe:a9fe.
+    fn default() -> Self {
+        Self { address: ip6::METADATA, port: HTTP, paths: Vec::new() }
+    }
+}
+
+impl fmt::Display for Service {
+    /// Host and port as in a URL (RFC 3986 §3.2): the port of HTTP is left out.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            HTTP => write!(out, "[{}]", self.address),
+            port => write!(out, "[{}]:{port}", self.address),
+        }
+    }
 }
 
 /// How a run is to be made.
@@ -71,6 +108,8 @@ pub struct Options {
     /// What to ask for, all of it required; `None` for what a guest asks: a Router Advertisement, then addresses
     /// (required) and prefixes (if there are any) when its M flag is set, or settings when only its O flag is.
     pub wanted: Option<Wanted>,
+    /// The metadata service to ask for documents after all that; `None` for none.
+    pub metadata: Option<Service>,
     /// How long each exchange may take.
     pub timeout: Duration,
 }
@@ -87,6 +126,7 @@ impl Options {
             rapid_commit: false,
             release: false,
             wanted: None,
+            metadata: None,
             timeout: Duration::from_secs(10),
         }
     }

@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 
-use crate::types::limits::MAX_FRAME;
-
 /// A frame as the kernel handed it over.
 pub(super) struct Frame<'a> {
     /// From the destination MAC on, without the VLAN tag.
@@ -28,8 +26,12 @@ pub(super) struct Frame<'a> {
 pub(super) struct Port {
     socket: Socket,
     _client_port: Option<Socket>,
-    buffer: Box<[u8; MAX_FRAME]>,
+    _groups: Vec<Socket>,
+    buffer: Vec<u8>,
 }
+
+/// Octets of the longest frame: several TCP segments that the sender's kernel, or ours, made one packet of.
+const LONGEST: usize = 14 + 40 + 65535;
 
 /// EtherType of IPv6.
 const ETH_P_IPV6: u16 = 0x86dd;
@@ -53,7 +55,7 @@ impl Port {
         };
         set(&socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &promiscuous)?;
         socket.bind(&packet_address(device))?;
-        Ok(Self { socket, _client_port: None, buffer: Box::new([0; MAX_FRAME]) })
+        Ok(Self { socket, _client_port: None, _groups: Vec::new(), buffer: vec![0; LONGEST] })
     }
 
     /// Holds UDP port 546 and the solicited-node group of `address` on the device, so that the kernel neither answers
@@ -75,6 +77,14 @@ impl Port {
             Ok(socket)
         };
         self._client_port = hold().ok();
+    }
+
+    /// Joins a group on the device while this lives, so that a snooping bridge lets its frames through. Where IPv6 is
+    /// off the wire is as it is.
+    pub(super) fn join(&mut self, device: u32, group: Ipv6Addr) {
+        let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP));
+        let joined = socket.and_then(|socket| socket.join_multicast_v6(&group, device).map(|()| socket));
+        self._groups.extend(joined.ok());
     }
 
     pub(super) fn send(&self, frame: &[u8]) -> io::Result<()> {
@@ -108,7 +118,7 @@ impl Port {
 
     fn receive_once(&mut self) -> io::Result<(usize, Option<libc::tpacket_auxdata>)> {
         let mut control = [0_u64; CONTROL_WORDS];
-        let mut piece = libc::iovec { iov_base: self.buffer.as_mut_ptr().cast(), iov_len: MAX_FRAME };
+        let mut piece = libc::iovec { iov_base: self.buffer.as_mut_ptr().cast(), iov_len: self.buffer.len() };
         // SAFETY: all fields of `msghdr` are integers and pointers, for which zero is a value.
         let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
         message.msg_iov = &raw mut piece;

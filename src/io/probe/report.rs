@@ -7,6 +7,7 @@ use std::net::Ipv6Addr;
 
 use serde::{Serialize, Serializer};
 
+pub use super::metadata::report::{Document, Instance, Metadata};
 use crate::io::netns::Preference;
 use crate::types::{Lifetime, MacAddr};
 
@@ -32,6 +33,8 @@ pub struct Report {
     pub lease: Option<Lease>,
     /// What Information-request brought.
     pub information: Option<Settings>,
+    /// What the metadata service brought; none when it was not asked.
+    pub metadata: Option<Metadata>,
     /// What Release brought.
     pub released: Option<Status>,
     /// What answers had wrong.
@@ -326,7 +329,7 @@ fn text<S: Serializer>(value: &impl fmt::Display, out: S) -> Result<S::Ok, S::Er
     out.collect_str(value)
 }
 
-fn maybe_text<S: Serializer>(value: &Option<MacAddr>, out: S) -> Result<S::Ok, S::Error> {
+pub(super) fn maybe_text<S: Serializer>(value: &Option<MacAddr>, out: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(mac) => out.collect_str(mac),
         None => out.serialize_none(),
