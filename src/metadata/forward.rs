@@ -134,8 +134,9 @@ impl Forwarding {
 /// What Nova compares: HMAC-SHA256 of the instance id's text, in lower-case hexadecimal.
 fn signature(key: &hmac::Key, instance_id: &str) -> Result<HeaderValue, Nameless> {
     let tag = hmac::sign(key, instance_id.as_bytes());
-    let hex: String = tag.as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
-    HeaderValue::from_str(&hex).map_err(|_| Nameless)
+    let digit = |value: u8| b"0123456789abcdef".get(usize::from(value & 0xf)).copied().unwrap_or(b'0');
+    let hex: Vec<u8> = tag.as_ref().iter().flat_map(|octet| [digit(octet >> 4), digit(*octet)]).collect();
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(hex)).map_err(|_| Nameless)
 }
 
 /// An answer whose end nobody can tell for certain.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use http::uri::{self, Authority, PathAndQuery, Uri};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error};
@@ -28,8 +29,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(8);
 /// One endpoint.
 pub(super) struct Place {
     name: String,
-    /// `scheme://authority`, in front of every target.
-    pub(super) origin: String,
+    authority: Authority,
     connector: Connector,
     client: Client<Connector, Outgoing>,
     /// Since when and until when it is thought to be gone.
@@ -43,20 +43,35 @@ struct Down {
 }
 
 impl Place {
-    pub(super) fn new(name: String, authority: &str, connector: Connector) -> Self {
+    pub(super) fn new(name: String, authority: Authority, connector: Connector) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(IDLE)
             .http1_max_buf_size(READ_AHEAD)
             .build(connector.clone());
-        let origin = format!("http://{authority}");
-        Self { name, origin, connector, client, down: Cell::new(None) }
+        Self { name, authority, connector, client, down: Cell::new(None) }
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub(super) async fn ask(&self, request: Request<Outgoing>) -> Result<Response<Incoming>, Error> {
+    pub(super) async fn ask(
+        &self,
+        mut request: Request<Outgoing>,
+        target: PathAndQuery,
+    ) -> Result<Response<Incoming>, Error> {
+        let mut uri = uri::Parts::default();
+        // Whether it is TLS is the connector's business.
+        uri.scheme = Some(uri::Scheme::HTTP);
+        uri.authority = Some(self.authority.clone());
+        uri.path_and_query = Some(target);
+        // Never fails with all three of them.
+        *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
         self.client.request(request).await
+    }
+
+    /// The endpoint as the operator wrote it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -71,7 +71,9 @@ impl Upstream {
         let connect = config.connect_timeout.unwrap_or(limits.connect_timeout);
         let place = |endpoint: &crate::metadata::Endpoint| {
             let connector = Connector::new(endpoint, &config.tls, connect)?;
-            Ok(Rc::new(Place::new(endpoint.to_string(), &endpoint.authority(), connector)))
+            let authority = endpoint.authority();
+            let authority = authority.parse().map_err(|_| format!("{authority:?} is no authority"))?;
+            Ok(Rc::new(Place::new(endpoint.to_string(), authority, connector)))
         };
         Ok(Self {
             name: name.to_owned(),
@@ -199,10 +201,9 @@ where
 async fn ask(place: &Rc<Place>, head: &Head, body: Outgoing) -> Result<Response<Incoming>, Failure> {
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
-    *request.uri_mut() = format!("{}{}", place.origin, head.target).parse().map_err(|_| Failure::Broken)?;
     *request.headers_mut() = head.fields.clone();
-    place.ask(request).await.map_err(|error: legacy::Error| {
-        tracing::debug!(endpoint = %place.origin, error = %innermost(&error), "metadata: not answered");
+    place.ask(request, head.target.clone()).await.map_err(|error: legacy::Error| {
+        tracing::debug!(endpoint = place.name(), error = %innermost(&error), "metadata: not answered");
         if error.is_connect() {
             place.fell(&error);
             Failure::Unreachable
