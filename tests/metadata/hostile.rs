@@ -195,6 +195,7 @@ fn a_guest_that_opens_ten_thousand_connections_gets_its_share() {
     });
 }
 
+/// HTTP-045: without a word.
 #[test]
 fn http_044_a_guest_that_trickles_is_cut_off() {
     alone("hostile::http_044_a_guest_that_trickles_is_cut_off", || {

@@ -8,5 +8,6 @@ mod house;
 #[path = "../namespace/mod.rs"]
 mod namespace;
 mod nova;
+mod persistence;
 mod support;
 mod upstreams;

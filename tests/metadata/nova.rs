@@ -135,7 +135,11 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, known: Known, memory
         let (known, memory) = (Arc::clone(&known), Arc::clone(&memory));
         async move {
             let (head, body) = request.into_parts();
-            let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+            // What breaks off is no request.
+            let Ok(body) = body.collect().await else {
+                return Err(std::io::Error::other("broken off"));
+            };
+            let body = body.to_bytes().to_vec();
             let fields = head.headers.iter();
             let fields = fields.map(|(name, value)| {
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -147,7 +151,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, known: Known, memory
                 body,
             };
             memory.lock().expect("no panic").push(seen.clone());
-            Ok::<_, Infallible>(answer(&seen, &known).await)
+            Ok::<_, std::io::Error>(answer(&seen, &known).await)
         }
     });
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

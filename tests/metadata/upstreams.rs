@@ -18,6 +18,7 @@ fn configuration(house: &House, endpoints: &[String], more: &str) -> String {
     )
 }
 
+/// BUG-006, too: no field of the guest's is kept beside ours.
 #[test]
 fn http_029_to_032_nova_hears_who_asks_from_us_and_never_from_the_guest() {
     alone("upstreams::http_029_to_032_nova_hears_who_asks_from_us_and_never_from_the_guest", || {
