@@ -52,7 +52,7 @@ fn http_036_to_038_an_answers_framing_is_made_anew_or_refused() {
         run(async {
             let octets = long(said);
             let server = Server::start(move |_| Act::Last(octets.clone()));
-            let nova = nova_at(&[server.url.clone()], |_, _| {}).expect("good");
+            let nova = nova_at(&[&server.url], |_, _| {}).expect("good");
             let answer = ask(&nova, method, "/").await;
             let found =
                 answer.headers().get("content-length").map(|value| value.to_str().expect("text").to_owned());
@@ -76,7 +76,7 @@ fn an_answer_that_breaks_off_is_not_taken_for_whole() {
     ] {
         run(async {
             let server = Server::start(|_| Act::Last(said.to_owned()));
-            let nova = nova_at(&[server.url.clone()], |_, _| {}).expect("good");
+            let nova = nova_at(&[&server.url], |_, _| {}).expect("good");
             let answer = ask(&nova, "GET", "/").await;
             assert_eq!(answer.status(), 200);
             assert!(answer.into_body().collect().await.is_err(), "{said:?}");

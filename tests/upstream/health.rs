@@ -17,7 +17,7 @@ fn connections(heard: &[Heard]) -> Vec<(usize, usize)> {
 fn a_connection_is_kept_for_the_next_request() {
     run(async {
         let server = Server::start(|_| Act::Say(ok("x")));
-        let nova = nova_at(&[server.url.clone()], |_, _| {}).expect("good");
+        let nova = nova_at(&[&server.url], |_, _| {}).expect("good");
         for _ in 0..20 {
             assert_eq!(told(ask(&nova, "GET", "/").await).await.1, "x");
         }
@@ -31,7 +31,7 @@ fn a_connection_is_kept_for_the_next_request() {
 fn a_kept_connection_that_is_closed_under_a_request_costs_the_guest_nothing() {
     run(async {
         let server = Server::start(|heard| if heard.number > 1 { Act::Close } else { Act::Say(ok("x")) });
-        let nova = nova_at(&[server.url.clone()], |_, _| {}).expect("good");
+        let nova = nova_at(&[&server.url], |_, _| {}).expect("good");
         for method in ["GET", "GET", "PUT", "OPTIONS"] {
             assert_eq!(
                 told(ask(&nova, method, "/").await).await,
@@ -47,7 +47,7 @@ fn a_kept_connection_that_is_closed_under_a_request_costs_the_guest_nothing() {
 fn an_endpoint_that_breaks_every_request_is_asked_once_for_each() {
     run(async {
         let server = Server::start(|_| Act::Close);
-        let nova = nova_at(&[server.url.clone()], |_, _| {}).expect("good");
+        let nova = nova_at(&[&server.url], |_, _| {}).expect("good");
         assert_eq!(told(ask(&nova, "GET", "/").await).await.0, 502);
         assert_eq!(connections(&server.heard()), [(1, 1)]);
     });
@@ -59,11 +59,11 @@ fn what_may_change_something_is_sent_once_and_on_a_connection_of_its_own() {
         let breaks =
             |heard: &Heard| if heard.text.starts_with("POST") { Act::Close } else { Act::Say(ok("x")) };
         let (one, two) = (Server::start(breaks), Server::start(breaks));
-        let nova = nova_at(&[one.url.clone(), two.url.clone()], |_, _| {}).expect("good");
+        let nova = nova_at(&[&one.url, &two.url], |_, _| {}).expect("good");
         for _ in 0..4 {
             assert_eq!(told(ask(&nova, "GET", "/").await).await.0, 200);
         }
-        (one.heard(), two.heard());
+        drop([one.heard(), two.heard()]);
         assert_eq!(told(post(&nova, "/password", "secret").await).await.0, 502);
         assert_eq!(told(ask(&nova, "DELETE", "/").await).await.0, 200);
         let all = [one.heard(), two.heard()].concat();
@@ -108,7 +108,7 @@ fn http_046_when_all_endpoints_are_down_the_guest_is_told_when_to_ask_again() {
 fn a_slow_endpoint_holds_up_one_request() {
     run(async {
         let (slow, fast) = (Server::start(|_| Act::Hang), Server::start(|_| Act::Say(ok("x"))));
-        let nova = nova_at(&[slow.url.clone(), fast.url.clone()], |config, _| {
+        let nova = nova_at(&[&slow.url, &fast.url], |config, _| {
             config.hedge = Duration::from_secs(2);
         });
         let nova = nova.expect("good");
@@ -124,7 +124,7 @@ fn a_slow_endpoint_holds_up_one_request() {
 fn what_may_change_something_is_never_asked_twice_however_slow() {
     run(async {
         let (one, two) = (Server::start(|_| Act::Hang), Server::start(|_| Act::Hang));
-        let nova = nova_at(&[one.url.clone(), two.url.clone()], |config, _| {
+        let nova = nova_at(&[&one.url, &two.url], |config, _| {
             config.hedge = Duration::from_millis(1);
             config.timeout = Some(Duration::from_secs(1));
         });
@@ -155,7 +155,7 @@ fn when_both_endpoints_break_each_was_asked_once() {
 fn no_more_requests_are_with_upstreams_than_the_limit() {
     run(async {
         let server = Server::start(|_| Act::Say(ok("xyz")));
-        let nova = nova_at(&[server.url.clone()], |_, limits| limits.upstream_requests = 1).expect("good");
+        let nova = nova_at(&[&server.url], |_, limits| limits.upstream_requests = 1).expect("good");
         let first = ask(&nova, "GET", "/").await;
         assert_eq!(first.status(), 200);
         let second = ask(&nova, "GET", "/").await;

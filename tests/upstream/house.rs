@@ -40,13 +40,13 @@ pub(crate) fn guest() -> Guest {
 
 /// Nova behind these endpoints, with what `change` makes of its configuration.
 pub(crate) fn nova_at(
-    endpoints: &[String],
+    endpoints: &[impl AsRef<str>],
     change: impl FnOnce(&mut UpstreamConfig, &mut Limits),
 ) -> Result<Upstream, String> {
     let mut limits = Limits::default();
     let mut config = UpstreamConfig {
         kind: UpstreamKind::Nova { shared_secret: Secret::new(SECRET.into()) },
-        endpoints: endpoints.iter().map(|url| Endpoint::parse(url).expect("an endpoint")).collect(),
+        endpoints: endpoints.iter().map(|url| Endpoint::parse(url.as_ref()).expect("an endpoint")).collect(),
         tls: TlsConfig::default(),
         timeout: None,
         connect_timeout: Some(PATIENCE),
