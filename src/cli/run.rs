@@ -11,6 +11,19 @@ const AFTER: &str = "\
 Exit codes: 0 stopped by a signal; 64 usage; 65 the leases have errors; 66 the leases cannot be read; 71 the operating \
 system refused; 77 not permitted (root or CAP_NET_RAW is missing); 78 bad configuration file.
 
+Metadata, in the --config file:
+  [metadata]                        bounds of the service, and who answers where a network of the leases does not say:
+    upstream = \"NAME\"               one of those below; default \"documents\", the port's own lease
+  [metadata.upstreams.NAME]         somebody else who answers:
+    kind = \"nova\" | \"http\"
+    endpoints = [\"http://HOST:PORT\", \"https://HOST:PORT\", \"unix:/PATH\"]
+    shared_secret_file = \"FILE\"     nova: its metadata_proxy_shared_secret, mode 0600
+    headers = { NAME = \"VALUE\" }    http: {device_id} {project_id} {hostname} {mac} {vlan} {network} {source} in a VALUE
+    path_prefix = \"/PATH\"           http: in front of every path
+    ca_file, client_certificate_file, client_key_file, server_name, insecure: for https
+    timeout, connect_timeout, hedge: seconds
+  Every field with its default and its bounds is in fixtures/run.full.toml.
+
 Example:
   frontdesk run --leases leases.table --attach 'tap*'";
 
@@ -20,7 +33,7 @@ Example:
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Args {
-    /// TOML file with `leases`, `attach`, `log_format`, `log_level`, `ring_frames`; flags win over it
+    /// TOML file with `leases`, `attach`, `log_format`, `log_level`, `ring_frames`, `[metadata]`; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Lease source (TOML or JSON) or compiled table

@@ -69,6 +69,8 @@ pub struct TlsConfig {
     pub ca: Option<Vec<u8>>,
     /// Our certificate chain and its private key, for services that ask who we are.
     pub client: Option<(Vec<u8>, Secret)>,
+    /// The name that all endpoints' certificates have, where it is not the one that they are connected to by.
+    pub server_name: Option<String>,
     /// The endpoints' certificates are not verified.
     pub insecure: bool,
 }

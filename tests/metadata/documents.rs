@@ -231,6 +231,7 @@ fn tcp_008_a_stranger_gets_silence() {
         house.start(&[port(1, "blue", "")], "");
         let stranger = house.lan.plug("tap9", "fa:16:3e:00:00:99");
         up(&stranger);
+        house.daemon().wait_for_log("attached device=tap9");
         // It knows the router's MAC, so that its SYN comes through.
         let mut ip = Command::new("ip");
         ip.args("neigh add fe80::a9fe:a9fe lladdr fa:16:3e:ff:00:01 dev eth0".split(' '));

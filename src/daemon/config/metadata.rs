@@ -1,10 +1,10 @@
 //! The `[metadata]` part of the configuration file: bounds of the service, and upstreams by name.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -30,7 +30,8 @@ const FIELDS: &str = "upstream, upstreams, connections_per_guest, connections, r
                       connect_timeout and upstream_requests";
 
 const UPSTREAM_FIELDS: &str = "kind, endpoints, shared_secret_file, headers, path_prefix, ca_file, \
-                               client_certificate_file, client_key_file, insecure, timeout, connect_timeout and hedge";
+                               client_certificate_file, client_key_file, server_name, insecure, timeout, \
+                               connect_timeout and hedge";
 
 /// Reads the part; what is wrong is told to `reader`, and has its default.
 pub(super) fn read(reader: &mut Reader<'_>, value: &Value<'_>) -> Config {
@@ -115,15 +116,17 @@ fn upstreams(reader: &mut Reader<'_>, value: &Value<'_>) -> BTreeMap<String, Ups
 /// What is read of one upstream before it is known what it has to be.
 #[derive(Default)]
 struct Draft<'v> {
+    /// Names of all fields, with or without a fault: what is there is not missing.
+    given: Vec<&'v str>,
     kind: Option<(usize, &'v str)>,
     endpoints: Vec<Endpoint>,
     secret: Option<Secret>,
     headers: Vec<(HeaderName, Template)>,
-    has_headers: bool,
     path_prefix: Option<String>,
     ca: Option<Vec<u8>>,
     certificate: Option<Vec<u8>>,
     key: Option<Secret>,
+    server_name: Option<String>,
     insecure: bool,
     timeout: Option<Duration>,
     connect_timeout: Option<Duration>,
@@ -146,9 +149,10 @@ impl<'v> Draft<'v> {
         &mut self,
         reader: &mut Reader<'_>,
         path: &str,
-        key: &Spanned<DeString<'_>>,
+        key: &'v Spanned<DeString<'_>>,
         value: &'v Value<'_>,
     ) {
+        self.given.push(key.get_ref());
         let name = format!("{path}.{}", key.get_ref());
         let span = |reader: &mut Reader<'_>| {
             let mut span = Duration::ZERO;
@@ -158,15 +162,13 @@ impl<'v> Draft<'v> {
         match key.get_ref().as_ref() {
             "kind" => self.kind = reader.string(&name, value).map(|kind| (value.span().start, kind)),
             "endpoints" => self.endpoints = endpoints(reader, &name, value),
-            "shared_secret_file" => self.secret = reader.secret(&name, value).as_ref().map(without_line_end),
-            "headers" => {
-                self.has_headers = true;
-                self.headers = headers(reader, &name, value);
-            }
+            "shared_secret_file" => self.secret = reader.secret(&name, value),
+            "headers" => self.headers = headers(reader, &name, value),
             "path_prefix" => self.path_prefix = reader.parsed(&name, value, path_prefix),
             "ca_file" => self.ca = reader.content(&name, value),
             "client_certificate_file" => self.certificate = reader.content(&name, value),
             "client_key_file" => self.key = reader.secret(&name, value),
+            "server_name" => self.server_name = reader.string(&name, value).map(str::to_owned),
             "insecure" => match value.get_ref().as_bool() {
                 Some(insecure) => self.insecure = insecure,
                 None => reader.problem(value.span().start, &name, "must be true or false"),
@@ -182,66 +184,34 @@ impl<'v> Draft<'v> {
     }
 
     fn finish(self, reader: &mut Reader<'_>, path: &str, at: usize) -> Option<UpstreamConfig> {
-        let mut problem = |at: usize, field: &str, text: &str| {
-            reader.problem(at, &format!("{path}{field}"), text);
-        };
-        if self.endpoints.is_empty() {
-            problem(at, ".endpoints", "is missing; write a list like [\"http://[2001:db8::1]:8775\"]");
+        if self.endpoints.is_empty() && !self.has("endpoints") {
+            let text = "is missing; write a list like [\"http://[2001:db8::1]:8775\"]";
+            reader.problem(at, &format!("{path}.endpoints"), text);
         }
-        let kind = match self.kind {
-            Some((_, "nova")) => {
-                if self.has_headers || self.path_prefix.is_some() {
-                    problem(
-                        at,
-                        "",
-                        "kind = \"nova\" has its own headers and no path_prefix; take them out, or write kind = \"http\"",
-                    );
-                }
-                if self.secret.is_none() {
-                    problem(
-                        at,
-                        ".shared_secret_file",
-                        "is missing: a file with Nova's metadata_proxy_shared_secret",
-                    );
-                }
-                self.secret.map(|shared_secret| UpstreamKind::Nova { shared_secret })
-            }
-            Some((_, "http")) => {
-                if self.secret.is_some() {
-                    problem(at, ".shared_secret_file", "is for kind = \"nova\" only; take it out");
-                }
-                Some(UpstreamKind::Http {
-                    headers: self.headers,
-                    path_prefix: self.path_prefix.unwrap_or_default(),
-                })
-            }
-            Some((at, kind)) => {
-                problem(at, ".kind", &format!("{kind:?} is no kind of upstream: write \"nova\" or \"http\""));
-                None
-            }
-            None => {
-                problem(at, ".kind", "is missing; write \"nova\" or \"http\"");
-                None
-            }
+        if self.has("client_certificate_file") != self.has("client_key_file") {
+            let text = "client_certificate_file and client_key_file go together; write both, or neither";
+            reader.problem(at, path, text);
+        }
+        let kind = self.kind(reader, path, at);
+        let files = [
+            ("ca_file", self.ca.is_some()),
+            ("client_certificate_file", self.certificate.is_some()),
+            ("client_key_file", self.key.is_some()),
+        ];
+        let are_read = files.iter().all(|(field, is_read)| self.has(field) == *is_read);
+        let tls = TlsConfig {
+            ca: self.ca,
+            client: self.certificate.zip(self.key),
+            server_name: self.server_name,
+            insecure: self.insecure,
         };
-        let client = match (self.certificate, self.key) {
-            (Some(certificate), Some(key)) => Some((certificate, key)),
-            (None, None) => None,
-            _ => {
-                problem(
-                    at,
-                    "",
-                    "client_certificate_file and client_key_file go together; write both, or neither",
-                );
-                None
-            }
-        };
-        let tls = TlsConfig { ca: self.ca, client, insecure: self.insecure };
-        let is_secure = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Tcp { tls: true, .. });
-        if self.endpoints.iter().any(is_secure)
-            && let Err(why) = tls::connector(&tls)
-        {
-            problem(at, "", &why);
+        let hosts = self.endpoints.iter().filter_map(|endpoint| match endpoint {
+            Endpoint::Tcp { tls: true, host, .. } if are_read => Some(host),
+            _ => None,
+        });
+        let checked = |host: &String| tls::name(host, &tls).and_then(|_| tls::connector(&tls));
+        if let Some(why) = hosts.map(checked).find_map(Result::err) {
+            reader.problem(at, path, &why);
         }
         Some(UpstreamConfig {
             kind: kind?,
@@ -251,6 +221,47 @@ impl<'v> Draft<'v> {
             connect_timeout: self.connect_timeout,
             hedge: self.hedge.unwrap_or(HEDGE),
         })
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.given.contains(&field)
+    }
+
+    fn kind(&self, reader: &mut Reader<'_>, path: &str, at: usize) -> Option<UpstreamKind> {
+        let mut problem = |at: usize, field: &str, text: &str| {
+            reader.problem(at, &format!("{path}{field}"), text);
+        };
+        match self.kind {
+            Some((_, "nova")) => {
+                if self.has("headers") || self.has("path_prefix") {
+                    let text = "kind = \"nova\" has its own headers and no path_prefix; take them out, or write \
+                                kind = \"http\"";
+                    problem(at, "", text);
+                }
+                if !self.has("shared_secret_file") {
+                    let text = "is missing: a file with Nova's metadata_proxy_shared_secret";
+                    problem(at, ".shared_secret_file", text);
+                }
+                self.secret.clone().map(|shared_secret| UpstreamKind::Nova { shared_secret })
+            }
+            Some((_, "http")) => {
+                if self.has("shared_secret_file") {
+                    problem(at, ".shared_secret_file", "is for kind = \"nova\" only; take it out");
+                }
+                let path_prefix = self.path_prefix.clone().unwrap_or_default();
+                Some(UpstreamKind::Http { headers: self.headers.clone(), path_prefix })
+            }
+            Some((at, kind)) => {
+                problem(at, ".kind", &format!("{kind:?} is no kind of upstream: write \"nova\" or \"http\""));
+                None
+            }
+            None => {
+                if !self.has("kind") {
+                    problem(at, ".kind", "is missing; write \"nova\" or \"http\"");
+                }
+                None
+            }
+        }
     }
 }
 
@@ -263,17 +274,23 @@ fn endpoints(reader: &mut Reader<'_>, name: &str, value: &Value<'_>) -> Vec<Endp
         );
         return Vec::new();
     };
+    if items.is_empty() {
+        reader.problem(value.span().start, name, "must name at least one");
+    }
     let items = items.iter().enumerate();
     items.filter_map(|(at, item)| reader.parsed(&format!("{name}[{at}]"), item, Endpoint::parse)).collect()
 }
 
 fn headers(reader: &mut Reader<'_>, name: &str, value: &Value<'_>) -> Vec<(HeaderName, Template)> {
     let Some(table) = reader.table(name, value) else { return Vec::new() };
-    let mut all = Vec::new();
+    let mut all: Vec<(HeaderName, Template)> = Vec::new();
     for (key, value) in table {
         let field = format!("{name}.{}", key.get_ref());
         let header = HeaderName::from_bytes(key.get_ref().as_bytes()).ok();
         match header.filter(|header| !fields::is_made_by_us(header)) {
+            Some(header) if all.iter().any(|(known, _)| *known == header) => {
+                reader.problem(key.span().start, &field, "is there twice: case makes no difference");
+            }
             Some(header) => {
                 all.extend(reader.parsed(&field, value, Template::parse).map(|value| (header, value)));
             }
@@ -294,12 +311,11 @@ fn path_prefix(text: &str) -> Result<String, String> {
 }
 
 /// Editors end a file by a line feed, which is no part of a secret.
-fn without_line_end(secret: &Secret) -> Secret {
-    let mut octets = secret.reveal();
+fn without_line_end(mut octets: &[u8]) -> &[u8] {
     while let Some(rest) = octets.strip_suffix(b"\n").or_else(|| octets.strip_suffix(b"\r")) {
         octets = rest;
     }
-    Secret::new(octets.to_vec())
+    octets
 }
 
 impl Reader<'_> {
@@ -346,38 +362,48 @@ impl Reader<'_> {
 
     /// What a file holds.
     fn content(&mut self, name: &str, value: &Value<'_>) -> Option<Vec<u8>> {
-        let path = self.file(name, value)?;
-        let content = content(&path);
-        content
-            .map_err(|why| self.problem(value.span().start, name, &format!("{}: {why}", path.display())))
-            .ok()
+        self.octets(name, value, |_, _| Ok(()))
     }
 
-    /// What a file holds that nobody but its owner may read or write.
+    /// What a file holds that nobody but its owner may read or write, without the end of its last line.
     fn secret(&mut self, name: &str, value: &Value<'_>) -> Option<Secret> {
-        let path = self.file(name, value)?;
-        let mode = fs::metadata(&path).map(|file| file.mode() & 0o777);
-        if let Ok(mode) = mode
-            && mode & 0o077 != 0
-        {
-            let path = path.display();
-            let why = format!(
-                "{path}: others may read it (mode {mode:04o}); keep it to its owner: chmod 600 {path}"
-            );
-            self.problem(value.span().start, name, &why);
+        let private = |file: &fs::Metadata, path: &str| {
+            let mode = file.mode() & 0o7777;
+            if mode & 0o077 == 0 {
+                return Ok(());
+            }
+            Err(format!(
+                "others may read or change it (mode {mode:04o}); keep it to its owner: chmod 600 {path}"
+            ))
+        };
+        let octets = self.octets(name, value, private)?;
+        let octets = without_line_end(&octets);
+        if octets.is_empty() {
+            self.problem(value.span().start, name, "the file is empty");
+            return None;
         }
-        let secret = self.content(name, value)?;
-        if secret.is_empty() {
-            self.problem(value.span().start, name, &format!("{}: is empty", path.display()));
-        }
-        Some(Secret::new(secret))
+        Some(Secret::new(octets.to_vec()))
     }
-}
 
-fn content(path: &Path) -> Result<Vec<u8>, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_FILE {
-        return Err(format!("has {size} octets, at most {MAX_FILE} are read"));
+    /// Reads a file that passes `check`, which is told its path as well.
+    fn octets(
+        &mut self,
+        name: &str,
+        value: &Value<'_>,
+        check: impl Fn(&fs::Metadata, &str) -> Result<(), String>,
+    ) -> Option<Vec<u8>> {
+        let path = self.file(name, value)?;
+        let shown = path.display().to_string();
+        let read = || {
+            let text = |error: io::Error| error.to_string();
+            let file = File::open(&path).map_err(text)?;
+            let about = file.metadata().map_err(text)?;
+            check(&about, &shown)?;
+            let mut octets = Vec::new();
+            file.take(MAX_FILE + 1).read_to_end(&mut octets).map_err(text)?;
+            let fits = u64::try_from(octets.len()).is_ok_and(|size| size <= MAX_FILE);
+            if fits { Ok(octets) } else { Err(format!("has more than {MAX_FILE} octets")) }
+        };
+        read().map_err(|why| self.problem(value.span().start, name, &format!("{shown}: {why}"))).ok()
     }
-    fs::read(path).map_err(|error| error.to_string())
 }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +15,45 @@ use tokio::time::{Instant, Sleep};
 
 /// The body of a request to an upstream.
 pub(super) type Outgoing = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+
+/// The body of a request that is lent to one connection after the other, until one takes it.
+#[derive(Clone)]
+pub(super) struct Lent(Arc<Mutex<Outgoing>>);
+
+impl Lent {
+    pub(super) fn new(body: Outgoing) -> Self {
+        Self(Arc::new(Mutex::new(body)))
+    }
+
+    /// The body, for whoever may take it now.
+    pub(super) fn lend(&self) -> Outgoing {
+        UnsyncBoxBody::new(self.clone())
+    }
+
+    fn with<T>(&self, of: impl FnOnce(&mut Outgoing) -> T) -> T {
+        of(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Body for Lent {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.with(|body| Pin::new(body).poll_frame(context))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.with(|body| body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.with(|body| body.size_hint())
+    }
+}
 
 /// One of the requests that are with upstreams; counted until it is dropped.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -39,6 +40,21 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Octets for T {}
 /// A connection to an endpoint.
 pub(super) struct Stream(TokioIo<Box<dyn Octets>>);
 
+/// Whether a connection has carried an answer yet. Until then nobody but its request can be why it broke; after that the
+/// endpoint may close it at any time.
+#[derive(Clone, Default)]
+pub(super) struct Used(Arc<AtomicBool>);
+
+impl Used {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Connector {
     /// # Errors
     /// The endpoint asks for TLS and cannot have it: which file is why.
@@ -49,9 +65,8 @@ impl Connector {
                 Place::Tcp { host: host.clone(), port: *port, tls: None }
             }
             Endpoint::Tcp { tls: true, host, port } => {
-                let name = ServerName::try_from(host.clone())
-                    .map_err(|_| format!("{host:?} is no name that a certificate can have"))?;
-                Place::Tcp { host: host.clone(), port: *port, tls: Some((tls::connector(tls)?, name)) }
+                let tls = Some((tls::connector(tls)?, tls::name(host, tls)?));
+                Place::Tcp { host: host.clone(), port: *port, tls }
             }
         };
         Ok(Self { place: Arc::new(place), timeout })
@@ -98,7 +113,7 @@ impl Service<Uri> for Connector {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(Used::default())
     }
 }
 

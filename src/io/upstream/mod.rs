@@ -26,9 +26,9 @@ use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy;
 
 pub use body::Relayed;
-use body::{Outgoing, Ticket};
+use body::{Lent, Outgoing, Ticket};
 use connector::Connector;
-use endpoint::{Place, innermost};
+use endpoint::{Place, Via, innermost, was_kept};
 
 use crate::metadata::forward::{self, Head};
 use crate::metadata::{Forwarding, Guest, Limits, UpstreamConfig};
@@ -53,6 +53,8 @@ pub struct Upstream {
 enum Failure {
     /// It was not reached: another may be asked whatever the request was.
     Unreachable,
+    /// A connection that was kept broke: the endpoint may have closed it, and never have seen the request.
+    Stale,
     /// It was reached, and what came back is no answer.
     Broken,
 }
@@ -73,7 +75,7 @@ impl Upstream {
             let connector = Connector::new(endpoint, &config.tls, connect)?;
             let authority = endpoint.authority();
             let authority = authority.parse().map_err(|_| format!("{authority:?} is no authority"))?;
-            Ok(Rc::new(Place::new(endpoint.to_string(), authority, connector)))
+            Ok(Rc::new(Place::new(endpoint.to_string(), authority, connector, config.hedge)))
         };
         Ok(Self {
             name: name.to_owned(),
@@ -104,16 +106,18 @@ impl Upstream {
             return unavailable("too many requests are under way\n", Duration::from_secs(1));
         };
         let answer = async {
-            if body.is_end_stream() {
+            if body.is_end_stream() && may_be_repeated(&head.method) {
                 self.ask_in_turn(&head).await
             } else {
-                self.ask_once(&head, body.map_err(Into::into).boxed_unsync()).await
+                self.ask_once(&head, &Lent::new(body.map_err(Into::into).boxed_unsync())).await
             }
         };
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(response)) => self.relay(&head.method, response, ticket),
             Ok(Err(Failure::Unreachable)) => unavailable("the upstream cannot be reached\n", self.pause()),
-            Ok(Err(Failure::Broken)) => plain(StatusCode::BAD_GATEWAY, "the upstream's answer is none\n"),
+            Ok(Err(Failure::Stale | Failure::Broken)) => {
+                plain(StatusCode::BAD_GATEWAY, "the upstream's answer is none\n")
+            }
             Err(_) => {
                 tracing::debug!(upstream = %self.name, "metadata: no answer in time");
                 plain(StatusCode::GATEWAY_TIMEOUT, "the upstream does not answer\n")
@@ -136,43 +140,60 @@ impl Upstream {
         self.places.iter().map(|place| place.pause()).min().unwrap_or_default()
     }
 
-    /// The places that are thought to be there, the one whose turn it is first.
+    /// The places that are thought to be there, the one whose turn it is first, and those that were slow last.
     fn turn(&self) -> Vec<Rc<Place>> {
         let first = self.next.get();
         self.next.set(first.wrapping_add(1));
         let count = self.places.len().max(1);
         let order = (0..count).filter_map(|i| self.places.get((first.wrapping_add(i)) % count));
-        order.filter(|place| place.is_up()).map(Rc::clone).collect()
+        let mut order: Vec<Rc<Place>> = order.filter(|place| place.is_up()).map(Rc::clone).collect();
+        order.sort_by_key(|place| place.is_slow());
+        order
     }
 
-    /// A request with a body is sent once: the body cannot be had again. A place that is not there is found out before.
-    async fn ask_once(&self, head: &Head, body: Outgoing) -> Result<Response<Incoming>, Failure> {
-        let places = self.turn();
-        let place = places.first().ok_or(Failure::Unreachable)?;
-        ask(place, head, body).await
+    /// A request that may change something is sent once, on a connection of its own: none that could be closed under it.
+    /// A place that is not there has seen nothing of it, so the next one is asked.
+    async fn ask_once(&self, head: &Head, body: &Lent) -> Result<Response<Incoming>, Failure> {
+        for place in self.turn() {
+            match ask(&place, Via::Fresh, head, body.lend()).await {
+                Err(Failure::Unreachable) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Failure::Unreachable)
     }
 
-    /// A request without a body is sent to one place after the other until one answers; when it may be sent twice, to
-    /// the next one already when the first one takes its time.
+    /// A request without a body that may be sent twice is sent to one place after the other until one answers; when it
+    /// changes nothing, to the next one already when the first one takes its time.
     async fn ask_in_turn(&self, head: &Head) -> Result<Response<Incoming>, Failure> {
-        let repeatable = [Method::GET, Method::HEAD, Method::PUT, Method::OPTIONS].contains(&head.method);
         let mut failure = Failure::Unreachable;
         let places = self.turn();
-        let mut places = places.iter().peekable();
+        let mut places = places.iter();
         while let Some(place) = places.next() {
-            let first = ask(place, head, empty());
-            let outcome = match places.peek().filter(|_| head.method.is_safe()) {
-                Some(second) => hedged(first, self.hedge, || ask(second, head, empty())).await,
+            let first = ask_again(place, head);
+            let next = places.as_slice().first().filter(|_| head.method.is_safe());
+            let outcome = match next {
+                Some(second) => {
+                    let second = || {
+                        places.next();
+                        ask_again(second, head)
+                    };
+                    hedged(first, self.hedge, second).await
+                }
                 None => first.await,
             };
             match outcome {
                 Ok(response) => return Ok(response),
-                Err(Failure::Broken) if !repeatable => return Err(Failure::Broken),
                 Err(why) => failure = why,
             }
         }
         Err(failure)
     }
+}
+
+/// True for methods whose requests may arrive twice (RFC 9110 §9.2.2), among those that guests use.
+fn may_be_repeated(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::PUT, Method::OPTIONS].contains(method)
 }
 
 /// The first answer of two: the second is asked when the first one has taken its time.
@@ -198,15 +219,30 @@ where
     }
 }
 
-async fn ask(place: &Rc<Place>, head: &Head, body: Outgoing) -> Result<Response<Incoming>, Failure> {
+/// Asks a place for what may be asked twice: once more on a connection of its own, when one that was kept broke.
+async fn ask_again(place: &Rc<Place>, head: &Head) -> Result<Response<Incoming>, Failure> {
+    match ask(place, Via::Kept, head, empty()).await {
+        Err(Failure::Stale) => ask(place, Via::Fresh, head, empty()).await,
+        outcome => outcome,
+    }
+}
+
+async fn ask(
+    place: &Rc<Place>,
+    connection: Via,
+    head: &Head,
+    body: Outgoing,
+) -> Result<Response<Incoming>, Failure> {
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
     *request.headers_mut() = head.fields.clone();
-    place.ask(request, head.target.clone()).await.map_err(|error: legacy::Error| {
+    place.ask(request, head.target.clone(), connection).await.map_err(|error: legacy::Error| {
         tracing::debug!(endpoint = place.name(), error = %innermost(&error), "metadata: not answered");
         if error.is_connect() {
             place.fell(&error);
             Failure::Unreachable
+        } else if was_kept(&error) {
+            Failure::Stale
         } else {
             Failure::Broken
         }

@@ -44,6 +44,16 @@ pub fn connector(config: &TlsConfig) -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(client)))
 }
 
+/// The name that an endpoint's certificate has to have: that of the configuration, or the host that is connected to.
+///
+/// # Errors
+/// It is neither a DNS name nor an address.
+pub fn name(host: &str, config: &TlsConfig) -> Result<ServerName<'static>, String> {
+    let name = config.server_name.as_deref().unwrap_or(host);
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| format!("{name:?} is no name that a certificate can have"))
+}
+
 fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates("ca_file", pem)? {
