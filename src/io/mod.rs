@@ -14,6 +14,7 @@ pub mod links;
 pub mod metadata;
 pub mod netns;
 pub mod packet;
+mod priority;
 pub mod probe;
 mod quarantine;
 pub mod replay;

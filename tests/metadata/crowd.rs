@@ -2,13 +2,22 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::Barrier;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use frontdesk::io::packet::{Filter, Front, Port, PortOptions};
+
+use crate::frames::{self, client_id};
 use crate::house::{House, PATIENCE, connect, instance, port};
-use crate::support::netns::{Guest, alone};
+use crate::support::netns::{Guest, alone, wait_until};
 
-/// Guests of the test. A namespace and two threads each: what CI's machine makes in a few seconds.
+/// Guests of the test, unless `FRONTDESK_CROWD` says how many. A namespace and a thread each: what CI's machine makes in a
+/// few seconds.
 const GUESTS: u16 = 200;
+
+fn how_many() -> u16 {
+    std::env::var("FRONTDESK_CROWD").map_or(GUESTS, |text| text.parse().expect("a number of guests"))
+}
 
 /// What a crawl of cloud-init asks for, some of it more than once.
 const CRAWL: [&str; 25] = [
@@ -78,15 +87,17 @@ fn crawl(guest: &Guest, number: u16) {
 #[test]
 fn hundreds_of_guests_crawl_at_once_and_none_is_refused() {
     alone("crowd::hundreds_of_guests_crawl_at_once_and_none_is_refused", || {
+        let guests_wanted = how_many();
         let metadata = "[ports.metadata]\npublic_keys = { mine = \"ssh-ed25519 AAAA x\" }\nuser_data = \"#!/bin/sh\\n\"\n";
         let mut house = House::new();
-        let ports: Vec<String> = (1..=GUESTS).map(|n| port(n, "blue", metadata)).collect();
+        let ports: Vec<String> = (1..=guests_wanted).map(|n| port(n, "blue", metadata)).collect();
         house.start(&ports, "");
-        let guests: Vec<Guest> = (1..=GUESTS).map(|n| house.guest(n)).collect();
+        let guests: Vec<Guest> = (1..=guests_wanted).map(|n| house.guest(n)).collect();
+        let before = resident(&house);
         let ready = Barrier::new(guests.len());
         let start = Instant::now();
         std::thread::scope(|scope| {
-            for (number, guest) in (1..=GUESTS).zip(&guests) {
+            for (number, guest) in (1..=guests_wanted).zip(&guests) {
                 let ready = &ready;
                 scope.spawn(move || {
                     ready.wait();
@@ -94,12 +105,172 @@ fn hundreds_of_guests_crawl_at_once_and_none_is_refused() {
                 });
             }
         });
-        println!("{GUESTS} guests, {} GETs each: {:?}", CRAWL.len(), start.elapsed());
-        assert_eq!(house.count("metadata-requests"), u64::from(GUESTS) * 25);
+        let took = start.elapsed();
+        let after = resident(&house);
+        println!(
+            "{guests_wanted} guests, {} GETs each: {took:?}; {before} KiB before, {after} KiB after",
+            CRAWL.len()
+        );
+        assert_eq!(house.count("metadata-requests"), u64::from(guests_wanted) * 25);
         for name in
             ["metadata-full", "metadata-guest-full", "metadata-requests-limited", "metadata-answers-failed"]
         {
             assert_eq!(house.count(name), 0, "{name}");
         }
     });
+}
+
+/// KiB of the dataplane's own memory.
+fn resident(house: &House) -> u64 {
+    let mounted = std::process::Command::new("mount").args(["-t", "proc", "proc", "/proc"]).status();
+    assert!(mounted.expect("mount runs").success());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", house.daemon().pid())).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("a size").to_owned();
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("KiB")
+}
+
+/// An open connection costs at most 24 KiB, a guest without one nothing that lasts: at most 4 KiB.
+#[test]
+fn memory_is_for_connections_that_are_open() {
+    alone("crowd::memory_is_for_connections_that_are_open", || {
+        const GUESTS: u16 = 100;
+        const EACH: u16 = 28;
+        let mut house = House::new();
+        let ports: Vec<String> = (1..=GUESTS).map(|n| port(n, "blue", "")).collect();
+        house.start(&ports, "[metadata]\nhead_timeout = 600\n");
+        let guests: Vec<Guest> = (1..=GUESTS).map(|n| house.guest(n)).collect();
+        // What is made once is there before it is measured.
+        crate::house::get(&guests[0], "/latest/meta-data/instance-id", "");
+        let before = resident(&house);
+        let mut open = Vec::new();
+        for guest in &guests {
+            for _ in 0..EACH {
+                let mut stream = BufReader::new(connect(guest));
+                stream
+                    .get_mut()
+                    .write_all(b"GET /latest/meta-data/ HTTP/1.1\r\nHost: x\r\n\r\n")
+                    .expect("sent");
+                let mut line = String::new();
+                stream.read_line(&mut line).expect("an answer");
+                assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+                open.push(stream);
+            }
+        }
+        assert_eq!(house.count("metadata-connections-now"), u64::from(GUESTS) * u64::from(EACH));
+        let during = resident(&house);
+        let each = (during - before) * 1024 / (u64::from(GUESTS) * u64::from(EACH));
+        drop(open);
+        wait_until("all of them gone", PATIENCE, || house.count("metadata-connections-now") == 0);
+        let after = resident(&house);
+        let idle = after.saturating_sub(before) * 1024 / u64::from(GUESTS);
+        println!(
+            "{each} octets for an open connection, {idle} left for a guest that had {EACH} ({before}, {during}, {after} KiB)"
+        );
+        assert!(each <= 24 * 1024, "{each} octets for an open connection");
+        assert!(idle <= 4 * 1024, "{idle} octets for a guest without connections");
+    });
+}
+
+/// Nobody waits for a Router Advertisement or DHCPv6 because others crawl: the 99th percentile of both, quiet and with
+/// all that the metadata service can do beside it, is printed; that all are answered is judged.
+#[test]
+fn answers_come_while_the_metadata_service_is_busy() {
+    alone("crowd::answers_come_while_the_metadata_service_is_busy", || {
+        const ROUNDS: usize = 300;
+        let mut house = House::new();
+        house.start(&[1, 2, 3].map(|n| port(n, "blue", "")), "[metadata]\nrequests_per_second = 0\n");
+        let [asker, busy, other] = [1, 2, 3].map(|n| house.guest(n));
+        let mut wire = Wire::on(&asker);
+        let quiet = [Ask::Router, Ask::Information].map(|what| wire.percentiles(ROUNDS, what));
+        let stop = AtomicBool::new(false);
+        let requests = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for guest in [&busy, &other] {
+                scope.spawn(|| {
+                    let mut stream = BufReader::new(connect(guest));
+                    while !stop.load(Ordering::Relaxed) {
+                        let ask = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n".repeat(8);
+                        stream.get_mut().write_all(&ask).expect("sent");
+                        for _ in 0..8 {
+                            let mut line = String::new();
+                            while !line.ends_with("document\n") {
+                                stream.read_line(&mut line).expect("an answer");
+                            }
+                        }
+                        requests.fetch_add(8, Ordering::Relaxed);
+                    }
+                });
+            }
+            let loaded = [Ask::Router, Ask::Information].map(|what| wire.percentiles(ROUNDS, what));
+            stop.store(true, Ordering::Relaxed);
+            let requests = requests.load(Ordering::Relaxed);
+            println!(
+                "RS: quiet {}, busy {}; Information-request: quiet {}, busy {}; beside {requests} requests",
+                quiet[0], loaded[0], quiet[1], loaded[1]
+            );
+        });
+    });
+}
+
+/// A guest's own frames, beside its kernel.
+struct Wire {
+    port: Port,
+    rs: Vec<u8>,
+    inform: Vec<u8>,
+}
+
+impl Wire {
+    fn on(guest: &Guest) -> Self {
+        let index = guest.nic.index;
+        let options = PortOptions { slots: 64, promiscuous: false };
+        let everything = Filter::everything();
+        let port = guest.netns.run(move || Port::open(index, options, &everything));
+        let sender = frames::Guest::with_mac(guest.nic.mac.0);
+        let inform = sender.dhcp(11, &client_id(&sender));
+        Self { port: port.expect("the namespace").expect("a port"), rs: sender.rs(), inform }
+    }
+
+    /// Median and 99th percentile of the time to an answer, asked again and again.
+    fn percentiles(&mut self, rounds: usize, what: Ask) -> String {
+        let (question, at, kind) = match what {
+            Ask::Router => (&self.rs, 54, 134),
+            Ask::Information => (&self.inform, 62, 7),
+        };
+        let mut times = Vec::new();
+        for _ in 0..rounds {
+            while self.port.front().is_some() {
+                self.port.release();
+            }
+            let start = Instant::now();
+            self.port.socket().send(&[question]);
+            loop {
+                assert!(start.elapsed() < PATIENCE, "no answer");
+                let is_it = match self.port.front() {
+                    Some(Front::Frame(frame)) => {
+                        frame.octets.get(at) == Some(&kind) && frame.octets.get(..6) == question.get(6..12)
+                    }
+                    Some(Front::ForeignTag) => false,
+                    None => {
+                        std::thread::yield_now();
+                        continue;
+                    }
+                };
+                self.port.release();
+                if is_it {
+                    break;
+                }
+            }
+            times.push(start.elapsed());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        times.sort_unstable();
+        format!("p50 {:?} p99 {:?}", times[rounds / 2], times[rounds * 99 / 100])
+    }
+}
+
+/// What is asked for on the wire.
+#[derive(Clone, Copy)]
+enum Ask {
+    Router,
+    Information,
 }

@@ -3,6 +3,8 @@
 
 mod crowd;
 mod documents;
+#[path = "../support/frames.rs"]
+mod frames;
 mod hostile;
 mod house;
 #[path = "../namespace/mod.rs"]

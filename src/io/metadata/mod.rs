@@ -34,6 +34,7 @@ use driver::Driver;
 pub use queue::Inlet;
 
 use super::clock::{self, Clock};
+use super::priority::be_modest;
 use super::worker::OnDrop;
 use crate::lease::LeaseTable;
 use crate::metadata::Config;
@@ -68,6 +69,8 @@ impl Metadata {
         let (tell, told) = bounded(1);
         let body = move || {
             let _ended = OnDrop(Some(ended));
+            // A Router Advertisement never waits for the processor because somebody downloads.
+            be_modest();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let ready = runtime.and_then(|runtime| {
                 let backends = Backends::open(&config)?;
