@@ -13,6 +13,7 @@ use super::Control;
 use super::desk::Desk;
 use super::http;
 use super::queue::{Handed, Outlet};
+use crate::io::modesty::give_memory_back;
 use crate::io::packet::{BATCH, Sent, Socket};
 
 /// Segments taken from the queue before connections have their turn.
@@ -34,11 +35,16 @@ pub(super) struct Driver {
     /// The way to each device that a guest was heard on.
     sockets: HashMap<u32, Weak<Socket>>,
     sent: Sent,
+    /// The most connections that were open since memory was given back.
+    most: usize,
 }
+
+/// Connections whose memory is worth giving back once they are closed: some megabytes.
+const MANY: usize = 128;
 
 impl Driver {
     pub(super) fn new(desk: Rc<Desk>, inbox: Outlet, control: UnboundedReceiver<Control>) -> Self {
-        Self { desk, inbox, control, sockets: HashMap::new(), sent: Sent::default() }
+        Self { desk, inbox, control, sockets: HashMap::new(), sent: Sent::default(), most: 0 }
     }
 
     /// Runs until it is told to stop, or nobody is left who could tell.
@@ -58,6 +64,7 @@ impl Driver {
             self.desk.stacks.borrow_mut().timeout(self.desk.clock.now());
             self.transmit();
             self.accept();
+            self.clean_up();
             // The tasks that were woken run before the next segments are taken: a flood waits in its queue.
             tokio::task::yield_now().await;
         }
@@ -115,6 +122,16 @@ impl Driver {
             let opened = self.desk.stacks.borrow_mut().opened();
             let Some(id) = opened else { return };
             tokio::task::spawn_local(http::serve(Rc::clone(&self.desk), id));
+        }
+    }
+
+    /// Once all of many connections are over, what they needed goes back to the system.
+    fn clean_up(&mut self) {
+        let (connections, _) = self.desk.stacks.borrow().open_now();
+        self.most = self.most.max(connections);
+        if connections == 0 && self.most >= MANY {
+            self.most = 0;
+            give_memory_back();
         }
     }
 

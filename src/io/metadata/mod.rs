@@ -34,7 +34,7 @@ use driver::Driver;
 pub use queue::Inlet;
 
 use super::clock::{self, Clock};
-use super::priority::be_modest;
+use super::modesty::be_modest;
 use super::worker::OnDrop;
 use crate::lease::LeaseTable;
 use crate::metadata::Config;

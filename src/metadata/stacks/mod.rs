@@ -36,7 +36,7 @@ use crate::wire::tcp::Tcp;
 const RECEIVE_BUFFER: usize = 1280;
 
 /// Octets on the way to a guest: what keeps a path of a tenth of a millisecond busy at 100 MB/s.
-const SEND_BUFFER: usize = 16 * 1024;
+const SEND_BUFFER: usize = 8 * 1024;
 
 /// How long a connection may take to open: two SYN-ACKs are sent again in that time.
 const HALF_OPEN: Duration = Duration::from_secs(5);
