@@ -19,5 +19,6 @@ pub mod probe;
 mod quarantine;
 pub mod replay;
 pub mod responder;
+pub mod timed;
 pub mod upstream;
 pub mod worker;

@@ -1,8 +1,8 @@
 //! What a thread that can wait leaves to the others: the processor, and memory that it needs no more.
 #![allow(unsafe_code)]
 
-/// Niceness of threads that can wait: half of what there is, so that they still get their share of a busy machine.
-const MODEST: libc::c_int = 10;
+/// Niceness of threads that can wait: enough to be preempted, and they still get their share of a busy machine.
+const MODEST: libc::c_int = 5;
 
 /// From now on the calling thread lets the others of this process go first when they have work at the same time. It needs
 /// no privilege; a system that refuses it leaves things as they were.

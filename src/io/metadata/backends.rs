@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 
-use super::http::Timed;
+use crate::io::timed::Timed;
 use crate::io::upstream::{Answer, Upstream, plain};
 use crate::metadata::documents::{self, Tokens};
 use crate::metadata::{Config, DOCUMENTS, Guest};

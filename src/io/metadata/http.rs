@@ -4,20 +4,18 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use tokio::time::Sleep;
 
 use super::desk::{Desk, count};
 use super::stream::Stream;
+use crate::io::timed::Timed;
 use crate::io::upstream::{Answer, plain};
 use crate::metadata::request::{self, Refusal};
 use crate::metadata::stacks::ConnectionId;
@@ -78,7 +76,7 @@ async fn decide(desk: &Rc<Desk>, id: ConnectionId, request: Request<Incoming>) -
     let Ok(guest) = guest else {
         return plain(StatusCode::NOT_FOUND, "this guest is known no more");
     };
-    let body = Timed::new(body, desk.limits.stall_timeout);
+    let body = Timed::whole(body, desk.limits.stall_timeout);
     desk.backends.answer(&guest, Request::from_parts(head, body)).await
 }
 
@@ -97,48 +95,4 @@ fn limited(pause: Duration) -> Response<Answer> {
     let seconds = pause.as_secs().saturating_add(1);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
-}
-
-/// The body of a request that must be complete in time: a guest that trickles it holds nothing for long.
-pub(super) struct Timed {
-    body: Incoming,
-    /// Begins with the first look at the body.
-    deadline: Option<Pin<Box<Sleep>>>,
-    span: Duration,
-}
-
-/// A body was not complete in time.
-#[derive(Debug, thiserror::Error)]
-#[error("the body did not come in time")]
-pub(super) struct Late;
-
-impl Timed {
-    fn new(body: Incoming, span: Duration) -> Self {
-        Self { body, deadline: None, span }
-    }
-}
-
-impl Body for Timed {
-    type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        let span = self.span;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(span)));
-        deadline.as_mut().poll(context).map(|()| Some(Err(Late.into())))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

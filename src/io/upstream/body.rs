@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::{Instant, Sleep};
+use hyper::body::{Body, Frame, SizeHint};
+
+use crate::io::timed::Timed;
 
 /// The body of a request to an upstream.
 pub(super) type Outgoing = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
@@ -57,7 +57,7 @@ impl Body for Lent {
 
 /// One of the requests that are with upstreams; counted until it is dropped.
 #[derive(Debug)]
-pub(super) struct Ticket(Rc<Cell<usize>>);
+pub struct Ticket(Rc<Cell<usize>>);
 
 impl Ticket {
     /// One more, unless there are `limit` of them.
@@ -76,53 +76,5 @@ impl Drop for Ticket {
     }
 }
 
-/// The body of an upstream's answer. It is read as the guest takes it.
-#[derive(Debug)]
-pub struct Relayed {
-    body: Incoming,
-    /// Between two pieces that the upstream sends.
-    patience: Duration,
-    deadline: Option<Pin<Box<Sleep>>>,
-    _ticket: Ticket,
-}
-
-/// An upstream stopped in the middle of its answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the upstream stopped in the middle of its answer")]
-struct Stopped;
-
-impl Relayed {
-    pub(super) fn new(body: Incoming, patience: Duration, ticket: Ticket) -> Self {
-        Self { body, patience, deadline: None, _ticket: ticket }
-    }
-}
-
-impl Body for Relayed {
-    type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            self.deadline = None;
-            // Trailers stay behind: nobody asked for them (RFC 9112 §7.1.2).
-            return Poll::Ready(match frame {
-                Some(Ok(frame)) if frame.is_trailers() => None,
-                frame => frame.map(|frame| frame.map_err(Into::into)),
-            });
-        }
-        let end = Instant::now() + self.patience;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
-        deadline.as_mut().poll(context).map(|()| Some(Err(Stopped.into())))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
+/// The body of an upstream's answer. It is read as the guest takes it, and counts as under way until then.
+pub type Relayed = Timed<Ticket>;

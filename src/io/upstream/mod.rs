@@ -132,7 +132,7 @@ impl Upstream {
         }
         let refused = head.status == StatusCode::FORBIDDEN;
         tracing::debug!(upstream = %self.name, status = head.status.as_u16(), hint = refused.then_some("does the shared secret match?"), "metadata: answered");
-        Response::from_parts(head, Either::Right(Relayed::new(body, self.timeout, ticket)))
+        Response::from_parts(head, Either::Right(Relayed::pieces(body, self.timeout, ticket)))
     }
 
     /// Until when it is worth the guest's while to ask again.
