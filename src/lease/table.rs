@@ -6,6 +6,7 @@
 use std::net::Ipv6Addr;
 use std::sync::OnceLock;
 
+use super::derive;
 use super::instances::Instances;
 use super::record::{
     BlobRef, IndexSlot, InterfaceRecord, LinkRecord, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord,
@@ -105,6 +106,22 @@ impl LeaseTable {
     /// A table of sections whose references have been checked (`lease::file::verify`).
     pub(super) fn from_checked(sections: Sections) -> Self {
         Self { sections, instances: OnceLock::new() }
+    }
+
+    /// The table as this host answers with it: `host` is what no other host has and what stays over restarts.
+    ///
+    /// A guest's network is the same on every host, and so are its router's addresses. A segment with relays has every
+    /// host on it at the same time, and two with one MAC and one link-local address make its switches move the address
+    /// to and fro. So where nobody chose `server_mac`, each host has its own.
+    #[must_use]
+    pub fn on_host(mut self, host: &str) -> Self {
+        for relay in &mut self.sections.relays {
+            if relay.server_mac == derive::relay_mac().0 {
+                let mac = derive::host_relay_mac(host);
+                (relay.server_mac, relay.server_link_local) = (mac.0, ip6::link_local(mac).octets());
+            }
+        }
+        self
     }
 
     /// The sections, for writing them to a file.
