@@ -136,14 +136,15 @@ impl LeaseTable {
         self.blob(self.sections.server.duid)
     }
 
-    /// Finds the port of a guest's frame. `device` is the table's number of the device that the frame came in on.
+    /// Finds the port of a guest's frame. `device` is the table's number of the device that the frame came in on. Nobody
+    /// is a guest on a device of relays: whoever is behind an uplink can write any MAC.
     #[must_use]
     pub fn find(&self, vlan: u16, mac: MacAddr, device: Option<DeviceId>) -> Lookup {
         let mut outcome = Lookup::Unknown;
         for id in self.candidates(vlan, mac) {
             let Some(port) = self.sections.ports.get(id.0 as usize) else { continue };
             let pin = port.device.get();
-            if pin == NO_DEVICE || device.is_some_and(|d| d.0 == pin) {
+            if device.map_or(pin == NO_DEVICE, |d| d.0 == pin || pin == NO_DEVICE && !self.is_of_relays(d)) {
                 return Lookup::Found(id);
             }
             outcome = Lookup::WrongDevice;
@@ -194,6 +195,12 @@ impl LeaseTable {
     #[must_use]
     pub fn relay(&self) -> Option<Relay<'_>> {
         self.sections.relays.first().map(|record| Relay::new(self, record))
+    }
+
+    /// True when relays are trusted on this device, and guests are not.
+    #[must_use]
+    pub fn is_of_relays(&self, device: DeviceId) -> bool {
+        self.relay().is_some_and(|relay| relay.trusts(device))
     }
 
     /// The number of ports.

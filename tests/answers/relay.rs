@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use frontdesk::answer::{Reason, Verdict};
+use frontdesk::types::{Instant, limits::MAX_FRAME};
 
 use crate::world::{Answer, Dhcp, Guest, LEASES, World, client_id, ia_na, ia_pd, ip, message, option};
 
@@ -54,6 +55,26 @@ fn ask(world: &mut World, payload: &[u8]) -> Answer {
 fn refuse(world: &mut World, payload: &[u8]) -> Reason {
     let agent = relay_agent();
     world.refuse(&agent, &agent.udp(SERVER, 547, 547, payload))
+}
+
+/// IP-001: behind an uplink anybody can write any MAC, so a frame from there is never a guest's own.
+/// RA-017: nor is a relays' device one that RAs are sent on.
+#[test]
+fn ip_001_nobody_is_a_guest_on_a_device_of_relays() {
+    let mut world = world(TRUSTED);
+    let guest = Guest::new(1).on(2);
+    let asked = message(1, &[client_id(&guest), ia_na(1, &[])].concat());
+    for frame in
+        [guest.rs(), guest.udp("ff02::1:2", 546, 547, &asked), guest.icmp("fe80::1", 64, 128, 0, &[0; 8])]
+    {
+        assert_eq!(world.refuse(&guest, &frame), Reason::WrongDevice);
+    }
+    assert_eq!(world.refuse(&guest, &guest.ns(crate::world::ROUTER)), Reason::WrongDevice);
+    world.ask(&guest.on(1), &guest.on(1).rs());
+    let mut out = vec![0; MAX_FRAME];
+    let sent = std::iter::from_fn(|| world.engine.timeout(Instant(u64::MAX >> 1), &mut out));
+    let devices: std::collections::BTreeSet<u32> = sent.take(64).map(|(device, _)| device).collect();
+    assert_eq!(devices, [1, 3].into(), "unsolicited ones go everywhere else");
 }
 
 /// A Relay-reply: hop count, link, peer, options in order, the message inside.
