@@ -175,6 +175,9 @@ fn reg_009_a_registration_is_told_to_the_operator_and_so_is_a_refused_one() {
     register(&mut world, &g, MADE);
     let registered = Happening::Registered { preferred: 1800, valid: 3600 };
     assert_eq!(told(&mut world), [(registered, ip(MADE), 1, g.mac, g.duid())], "REG-010");
+    // The names in the log, which people filter by.
+    let names = [registered, Happening::RegistrationRefused, Happening::Declined].map(Happening::name);
+    assert_eq!(names, ["address-registered", "address-registration-refused", "address-declined"]);
     let elsewhere = "2001:db8:99::1";
     let frame = inform(&g.at(elsewhere), &[client_id(&g), address(elsewhere)]);
     assert_eq!(world.refuse(&g.at(elsewhere), &frame), Reason::BadRegistration);
