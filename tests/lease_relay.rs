@@ -95,7 +95,7 @@ fn rly_020_the_operator_orders_how_clients_are_identified() {
 fn each_host_has_a_mac_of_its_own_for_relays_unless_one_is_chosen() {
     let source = format!("{NETWORKS}[relay]\ndevices = [\"uplink0\"]\n");
     let on = |host: &str| {
-        let table = lease_support::table(&source).on_host(host);
+        let table = table(&source).on_host(host);
         let relay = table.relay().expect("relays are trusted");
         (relay.server_mac().to_string(), relay.server_link_local())
     };
@@ -112,10 +112,7 @@ fn each_host_has_a_mac_of_its_own_for_relays_unless_one_is_chosen() {
     let relay = chosen.relay().expect("relays are trusted");
     assert_eq!(relay.server_mac().to_string(), "fa:16:3e:00:05:47");
     assert_eq!(chosen.sections(), full().sections(), "nothing else is the host's");
-    assert_eq!(
-        lease_support::table(NETWORKS).on_host("x").sections(),
-        lease_support::table(NETWORKS).sections()
-    );
+    assert_eq!(table(NETWORKS).on_host("x").sections(), table(NETWORKS).sections());
 }
 
 #[test]
