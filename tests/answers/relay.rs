@@ -249,6 +249,27 @@ fn rly_019_and_rly_020_the_client_is_told_in_the_operators_order() {
     assert_eq!(refuse(&mut world, &by(&[], "fe80::9")), Reason::RelayUnidentified);
 }
 
+/// RLY-021: the forms in which switches write a MAC into text (Cisco's dots, Huawei's and Windows' hyphens, none), behind
+/// what the operator says stands before it.
+#[test]
+fn rly_020_a_remote_id_may_hold_the_mac_as_text() {
+    let text = "remote_id = { enterprise = 9, offset = 5, format = \"text\" }";
+    let mut world =
+        world(&TRUSTED.replace("remote_id = { enterprise = 9, offset = 2, format = \"binary\" }", text));
+    let by = |id: &str| {
+        let id = [&[0, 0, 0, 9], id.as_bytes()].concat();
+        forward(0, LINK, "fe80::9", &[option(37, &id)], &solicit())
+    };
+    for mac in ["fa:16:3e:00:00:03", "FA-16-3E-00-00-03", "fa16.3e00.0003", "fa16-3e00-0003", "FA163E000003"]
+    {
+        let answer = ask(&mut world, &by(&format!("port-{mac}")));
+        assert_eq!(Dhcp::parse(&open(&answer.message).inner).addresses(), ["2001:db8:1::6"], "{mac}");
+    }
+    for other in ["", "port-", "port-fa:16:3e:00:00:0", "port-fa:16:3e:00:00:0g", "port-xx", "po"] {
+        assert_eq!(refuse(&mut world, &by(other)), Reason::RelayUnidentified, "{other:?}");
+    }
+}
+
 /// ADR-005, ADR-007: layouts of DUID-LLT and DUID-LL.
 #[test]
 fn a_duid_ll_is_an_identity_only_where_the_operator_says_so() {
