@@ -1,5 +1,7 @@
 //! `frontdesk check` and `frontdesk compile` as a shell sees them: exit codes, standard output, standard error, files.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -176,4 +178,25 @@ fn a_source_with_an_error_leaves_the_lock_file_alone() {
     let output = frontdesk(&["compile", &source, "-o", &table]);
     assert_eq!(output.status.code(), Some(66), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("cannot read the lock file"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_new_lock_file_is_read_by_whom_the_umask_lets_and_a_table_by_its_owner() {
+    for (umask, new) in [("022", 0o644), ("027", 0o640), ("077", 0o600)] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        let mode = |name: &str| path(name).metadata().expect("there").permissions().mode() & 0o777;
+        let compile = |ports: &str| {
+            std::fs::write(path("leases.toml"), [POOLED, ports].concat()).expect("written");
+            let script = format!("umask {umask}; exec \"$0\" compile leases.toml -o leases.table");
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script, env!("CARGO_BIN_EXE_frontdesk")]).current_dir(directory.path());
+            assert!(shell.output().expect("a shell").status.success());
+        };
+        compile(FIRST);
+        assert_eq!((mode("leases.lock"), mode("leases.table")), (new, 0o600), "umask {umask}");
+        std::fs::set_permissions(path("leases.lock"), Permissions::from_mode(0o664)).expect("allowed");
+        compile(&[FIRST, SECOND].concat());
+        assert_eq!(mode("leases.lock"), 0o664, "one that was there keeps its mode");
+    }
 }

@@ -197,7 +197,7 @@ fn prefixes_have_no_host_bits() {
             "write 2001:db8::/64",
         ),
         (
-            "routes = [{ destination = \"2001:db8::1/48\" }] # <-",
+            "router = { mac_address = \"fa:16:3e:00:00:01\" }\nsubnets = [{ cidr = \"2001:db8:a::/64\", ipv6_ra_mode = \"slaac\" }]\nroutes = [{ destination = \"2001:db8::1/48\" }] # <-",
             "routes[0].destination",
             "\"2001:db8::1/48\"",
             "write 2001:db8::/48",
@@ -213,6 +213,38 @@ fn prefixes_have_no_host_bits() {
         "write address/length, as 2001:db8:1::/64",
     ];
     network_error("subnets = [{ cidr = \"10.0.0.0/8\" }] # <-", said);
+}
+
+#[test]
+fn host_bits_hide_no_other_problem_and_make_no_false_one() {
+    let text = format!(
+        "{HEAD}[networks.n]\n{ROUTER}\nprefix_pools = [{{ pool = \"2001:db8:f00::1/40\", length = 32 }}]\n\
+         retiring_prefixes = [\"2001:db8:1::1/64\"]\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8::1/56\"\ngateway_ip = \"2001:db8:5::1\"\nipv6_ra_mode = \"slaac\"\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8:1::7/64\"\nipv6_ra_mode = \"slaac\"\n\
+         ipv6_address_mode = \"dhcpv6-stateful\"\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8:2::/48\"\nipv6_address_mode = \"dhcpv6-stateful\"\n\
+         [[networks.n.subnets]]\ncidr = \"2001:db8:2:2::2/64\"\nipv6_address_mode = \"dhcpv6-stateful\"\n\
+         [[ports]]\nmac_address = \"fa:16:3e:00:00:07\"\nnetwork = \"n\"\nfixed_ips = [\"2001:db8:2:2::9\"]\n"
+    );
+    let found = problems("leases.toml", &text);
+    let said: Vec<(&str, &str)> = found.iter().map(|p| (p.field.as_str(), p.what.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            ("networks.n.prefix_pools[0].pool", "has host bits set"),
+            ("networks.n.prefix_pools[0].length", "is shorter than the pool 2001:db8:f00::/40"),
+            ("networks.n.retiring_prefixes[0]", "has host bits set"),
+            ("networks.n.retiring_prefixes[0]", "overlaps subnets[1], 2001:db8:1::/64"),
+            ("networks.n.subnets[0].cidr", "has host bits set"),
+            ("networks.n.subnets[0].cidr", "hosts make their own address only in a /64"),
+            ("networks.n.subnets[0].gateway_ip", "lies outside 2001:db8::/56"),
+            ("networks.n.subnets[1].cidr", "has host bits set"),
+            ("networks.n.subnets[1].ipv6_address_mode", "cannot be combined with ipv6_ra_mode slaac"),
+            ("networks.n.subnets[3].cidr", "has host bits set"),
+            ("networks.n.subnets[3].cidr", "overlaps subnets[2], 2001:db8:2::/48"),
+        ]
+    );
 }
 
 #[test]

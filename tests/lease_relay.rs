@@ -92,6 +92,30 @@ fn rly_020_the_operator_orders_how_clients_are_identified() {
 }
 
 #[test]
+fn each_host_has_a_mac_of_its_own_for_relays_unless_one_is_chosen() {
+    let source = format!("{NETWORKS}[relay]\ndevices = [\"uplink0\"]\n");
+    let on = |host: &str| {
+        let table = table(&source).on_host(host);
+        let relay = table.relay().expect("relays are trusted");
+        (relay.server_mac().to_string(), relay.server_link_local())
+    };
+    // Expected from Python: uuid5(uuid5(NAMESPACE_DNS, "frontdesk"), "relay:" + host).
+    assert_eq!(
+        on("5a7f3d526c9b4a7e9d4f0d7e6c1b2a33"),
+        ("02:35:dc:ae:d2:da".to_owned(), ip("fe80::35:dcff:feae:d2da"))
+    );
+    assert_eq!(
+        on("b08dfa6083e7567a1921a715000001fb"),
+        ("02:f3:cb:49:47:92".to_owned(), ip("fe80::f3:cbff:fe49:4792"))
+    );
+    let chosen = full().on_host("5a7f3d526c9b4a7e9d4f0d7e6c1b2a33");
+    let relay = chosen.relay().expect("relays are trusted");
+    assert_eq!(relay.server_mac().to_string(), "fa:16:3e:00:05:47");
+    assert_eq!(chosen.sections(), full().sections(), "nothing else is the host's");
+    assert_eq!(table(NETWORKS).on_host("x").sections(), table(NETWORKS).sections());
+}
+
+#[test]
 fn rly_011_interface_ids_match_exactly() {
     let table = full();
     let relay = table.relay().expect("relays are trusted");

@@ -128,7 +128,7 @@ pub fn answer<T: Trace>(
     }
     if let (Question::Neighbor, Some(device)) = (question, ingress.device)
         && let Some(relay) = table.relay().filter(|relay| relay.trusts(device))
-        && let Some(outcome) = neighbor::for_relay(&relay, &frame, out)
+        && let Some(outcome) = neighbor::for_relay(&relay, &frame, out, trace)
     {
         let outcome = check(&frame, question, ingress.checksum).and(outcome);
         return stranger(verdict(outcome));

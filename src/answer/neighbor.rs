@@ -51,7 +51,12 @@ pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mu
 }
 
 /// Answers a relay that looks for our server addresses; `None` when it looks for something else.
-pub(super) fn for_relay(relay: &Relay<'_>, frame: &Frame<'_>, out: &mut [u8]) -> Option<Outcome> {
+pub(super) fn for_relay<T: Trace>(
+    relay: &Relay<'_>,
+    frame: &Frame<'_>,
+    out: &mut [u8],
+    trace: &mut T,
+) -> Option<Outcome> {
     let solicitation = NeighborSolicitation::parse(frame.message).ok()?;
     let ours = |address: Ipv6Addr| {
         address == relay.server_link_local() || relay.server_addresses().contains(&address.octets())
@@ -59,6 +64,10 @@ pub(super) fn for_relay(relay: &Relay<'_>, frame: &Frame<'_>, out: &mut [u8]) ->
     if !ours(solicitation.target) {
         return None;
     }
+    trace.note(|| {
+        let (target, mac) = (solicitation.target, relay.server_mac());
+        format!("RFC 4861 §7.2.4: a relay looks for our address {target}; it is at {mac}")
+    });
     Some(advertise_to_relay(relay, frame, &solicitation, ours, out))
 }
 

@@ -105,7 +105,7 @@ named! {
         ForeignTag = "foreign-tag",
         /// No port has this MAC on this VLAN.
         UnknownMac = "unknown-mac",
-        /// The port is pinned to another device.
+        /// The port is pinned to another device, or this one is of relays and leads to others' guests.
         WrongDevice = "wrong-device",
         /// An IPv6 source that this guest may not use for this message.
         BadSource = "bad-source-address",

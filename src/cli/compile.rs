@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::check::counted;
 use super::leases::Files;
 use super::{Failure, exit, print};
-use crate::io::atomic;
+use crate::io::atomic::{self, Readers};
 use crate::lease::{Form, LoadError, Lock, LockChange, file, load_locked, load_with_lock, lock_path};
 
 const LONG: &str = "\
@@ -81,7 +81,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     }
     let table = &loaded.table;
     let mut length = 0;
-    let written = atomic::replace(&args.output, |out| {
+    let written = atomic::replace(&args.output, Readers::Owner, |out| {
         let mut counting = Counting { out, octets: 0 };
         file::write(table, &mut counting)?;
         length = counting.octets;
@@ -103,7 +103,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
 
 fn write_lock(path: &Path, change: &LockChange) -> Result<(), Failure> {
     let name = path.display();
-    atomic::replace(path, |out| out.write_all(change.text.as_bytes())).map_err(|error| {
+    atomic::replace(path, Readers::All, |out| out.write_all(change.text.as_bytes())).map_err(|error| {
         Failure::new(exit::CANNOT_CREATE, format!("{name}: cannot write the lock file: {error}"))
     })?;
     let unused = match change.unused {

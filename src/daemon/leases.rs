@@ -39,5 +39,30 @@ pub(super) fn load(path: &Path) -> Result<Arc<LeaseTable>, LoadError> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(Arc::new(loaded.table))
+    Ok(Arc::new(on_this_host(loaded.table)))
+}
+
+/// What tells this host from all others and stays over restarts (machine-id(5)).
+const MACHINE_ID: &str = "/etc/machine-id";
+
+/// The table with what each host has of its own.
+fn on_this_host(table: LeaseTable) -> LeaseTable {
+    if table.relay().is_none() {
+        return table;
+    }
+    let id = std::fs::read_to_string(MACHINE_ID).unwrap_or_default();
+    let table = match id.trim() {
+        // What stands there before the first boot has ended.
+        "" | "uninitialized" => {
+            tracing::warn!(
+                "{MACHINE_ID} has no identity of this host: write server_mac where several answer relays on one segment"
+            );
+            table
+        }
+        id => table.on_host(id),
+    };
+    if let Some(relay) = table.relay() {
+        tracing::info!(mac = %relay.server_mac(), address = %relay.server_link_local(), "answers to relays come from");
+    }
+    table
 }

@@ -42,7 +42,7 @@ struct Device {
     number: u32,
     name: String,
     mac: MacAddr,
-    /// Its number in the table, if ports are pinned to it.
+    /// Its number in the table, if ports are pinned to it or relays are trusted on it.
     pinned: Option<DeviceId>,
 }
 
@@ -110,7 +110,13 @@ impl Engine {
     }
 
     fn may_roam(&self) -> bool {
-        self.pins.roaming.len().saturating_mul(self.devices.len()) <= MAX_ROAMING
+        self.pins.roaming.len().saturating_mul(self.of_guests().count()) <= MAX_ROAMING
+    }
+
+    /// Numbers of the devices where a guest may be that is pinned to nothing: those of relays lead to others' guests.
+    fn of_guests(&self) -> impl Iterator<Item = u32> {
+        let of_relays = |device: &Device| device.pinned.is_some_and(|id| self.table.is_of_relays(id));
+        self.devices.iter().filter(move |device| !of_relays(device)).map(|device| device.number)
     }
 
     /// A device is gone.
@@ -201,9 +207,7 @@ impl Engine {
         };
         while let Some((port, device, part)) = next(self) {
             if device == schedule::EVERYWHERE {
-                let devices = if self.may_roam() { self.devices.as_slice() } else { &[] };
-                let room = MAX_PARTS.saturating_sub(self.parts.len());
-                self.parts.extend(devices.iter().take(room).map(|device| (port, device.number, 0)));
+                self.queue_everywhere(port);
                 continue;
             }
             let length = self.table.port(port).and_then(|port| answer::unsolicited(&port, part, out));
@@ -214,6 +218,16 @@ impl Engine {
             }
         }
         None
+    }
+
+    /// Has a port's RA sent on every device where it may be.
+    fn queue_everywhere(&mut self, port: PortId) {
+        if self.may_roam() {
+            let mut parts = std::mem::take(&mut self.parts);
+            let room = MAX_PARTS.saturating_sub(parts.len());
+            parts.extend(self.of_guests().take(room).map(|device| (port, device, 0)));
+            self.parts = parts;
+        }
     }
 
     /// Has the next part of a port's RA sent, if it has that many.

@@ -7,8 +7,23 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Mode of a new file. A lease table holds user data of guests, so only its owner reads it unless somebody widens it.
-const NEW_MODE: u32 = 0o600;
+/// Who may read a file that was not there before. One that was keeps its permissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner alone, unless somebody widens it: a lease table holds user data of guests.
+    Owner,
+    /// Everybody whom the umask lets, as with any file that is kept under version control and reviewed by others.
+    All,
+}
+
+impl Readers {
+    const fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o600,
+            Self::All => 0o644,
+        }
+    }
+}
 
 /// Files of fewer octets are not worth a second thread.
 const LARGE: usize = 16 << 20;
@@ -52,16 +67,24 @@ fn read_halves(file: &File, length: usize) -> Option<Vec<u8>> {
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] when something else than a regular file is there, as a device or a FIFO: it is left
 /// alone. What the system says, or what `write` returns; `path` is then as it was.
-pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+pub fn replace(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let path = &target(path)?;
     let directory = directory(path);
-    let mode = fs::metadata(path).map_or(NEW_MODE, |old| old.permissions().mode() & 0o777);
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let old = fs::metadata(path).ok().map(|old| old.permissions().mode() & 0o777);
+    // The kernel takes the umask's bits out of the mode of a new file, and not out of one that is set later.
+    let mut new = tempfile::Builder::new();
+    let mut file = new.permissions(Permissions::from_mode(readers.mode())).tempfile_in(directory)?;
     let mut out = BufWriter::new(file.as_file_mut());
     write(&mut out)?;
     out.flush()?;
     drop(out);
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    if let Some(mode) = old {
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(directory)?.sync_all()
@@ -117,10 +140,10 @@ mod tests {
     fn a_file_is_replaced_whole_and_keeps_its_mode() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("table");
-        replace(&path, |out| out.write_all(b"one")).expect("written");
-        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, NEW_MODE);
+        replace(&path, Readers::Owner, |out| out.write_all(b"one")).expect("written");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("allowed");
-        replace(&path, |out| out.write_all(b"two")).expect("written");
+        replace(&path, Readers::Owner, |out| out.write_all(b"two")).expect("written");
         assert_eq!(fs::read(&path).expect("there"), b"two");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o644);
     }
@@ -141,7 +164,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("table");
         fs::write(&path, b"old").expect("written");
-        let failed = replace(&path, |out| {
+        let failed = replace(&path, Readers::Owner, |out| {
             out.write_all(b"half")?;
             Err(io::Error::other("stop"))
         });

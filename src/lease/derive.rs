@@ -43,9 +43,15 @@ fn derived_mac(network: &str) -> MacAddr {
     local_mac(&format!("network:{network}"))
 }
 
-/// The MAC of answers to relays: as that of a network, of the name `relay`.
+/// The MAC of answers to relays in a table where nobody chose one: as that of a network, of the name `relay`. It stands
+/// for the one of the host that answers, see [`host_relay_mac`].
 pub(super) fn relay_mac() -> MacAddr {
     local_mac("relay")
+}
+
+/// The MAC of a host's answers to relays: as that of a network, of the name `relay:` and the host's identity.
+pub(super) fn host_relay_mac(host: &str) -> MacAddr {
+    local_mac(&format!("relay:{host}"))
 }
 
 fn local_mac(name: &str) -> MacAddr {

@@ -24,6 +24,8 @@
 //! what it says is that the option is left out. Whether an entry may be sent at all (asked for, in this message) is
 //! decided by its other flags.
 
+use crate::wire::dhcp6::code;
+
 /// Sent even if the client's Option Request does not name it (boot file URL for iPXE, captive portal).
 pub const OPTION_UNASKED: u8 = 1;
 /// Only in a Reply to Information-request: Information Refresh Time (RFC 9915 §21.23).
@@ -129,8 +131,8 @@ impl<'b> Iterator for Entries<'b> {
 #[must_use]
 pub fn field(code: u16) -> &'static str {
     match code {
-        16 => "boot_files",
-        148 => "address_registration",
+        code::VENDOR_CLASS => "boot_files",
+        code::ADDR_REG_ENABLE => "address_registration",
         _ => super::source::field_of(code).unwrap_or("options"),
     }
 }

@@ -6,6 +6,7 @@
 use std::net::Ipv6Addr;
 use std::sync::OnceLock;
 
+use super::derive;
 use super::instances::Instances;
 use super::record::{
     BlobRef, IndexSlot, InterfaceRecord, LinkRecord, NO_DEVICE, NetworkRecord, PortRecord, PrefixRecord,
@@ -107,6 +108,22 @@ impl LeaseTable {
         Self { sections, instances: OnceLock::new() }
     }
 
+    /// The table as this host answers with it: `host` is what no other host has and what stays over restarts.
+    ///
+    /// A guest's network is the same on every host, and so are its router's addresses. A segment with relays has every
+    /// host on it at the same time, and two with one MAC and one link-local address make its switches move the address
+    /// to and fro. So where nobody chose `server_mac`, each host has its own.
+    #[must_use]
+    pub fn on_host(mut self, host: &str) -> Self {
+        for relay in &mut self.sections.relays {
+            if relay.server_mac == derive::relay_mac().0 {
+                let mac = derive::host_relay_mac(host);
+                (relay.server_mac, relay.server_link_local) = (mac.0, ip6::link_local(mac).octets());
+            }
+        }
+        self
+    }
+
     /// The sections, for writing them to a file.
     #[must_use]
     pub fn sections(&self) -> &Sections {
@@ -119,14 +136,15 @@ impl LeaseTable {
         self.blob(self.sections.server.duid)
     }
 
-    /// Finds the port of a guest's frame. `device` is the table's number of the device that the frame came in on.
+    /// Finds the port of a guest's frame. `device` is the table's number of the device that the frame came in on. Nobody
+    /// is a guest on a device of relays: whoever is behind an uplink can write any MAC.
     #[must_use]
     pub fn find(&self, vlan: u16, mac: MacAddr, device: Option<DeviceId>) -> Lookup {
         let mut outcome = Lookup::Unknown;
         for id in self.candidates(vlan, mac) {
             let Some(port) = self.sections.ports.get(id.0 as usize) else { continue };
             let pin = port.device.get();
-            if pin == NO_DEVICE || device.is_some_and(|d| d.0 == pin) {
+            if device.map_or(pin == NO_DEVICE, |d| d.0 == pin || pin == NO_DEVICE && !self.is_of_relays(d)) {
                 return Lookup::Found(id);
             }
             outcome = Lookup::WrongDevice;
@@ -177,6 +195,12 @@ impl LeaseTable {
     #[must_use]
     pub fn relay(&self) -> Option<Relay<'_>> {
         self.sections.relays.first().map(|record| Relay::new(self, record))
+    }
+
+    /// True when relays are trusted on this device, and guests are not.
+    #[must_use]
+    pub fn is_of_relays(&self, device: DeviceId) -> bool {
+        self.relay().is_some_and(|relay| relay.trusts(device))
     }
 
     /// The number of ports.

@@ -183,3 +183,16 @@ proptest! {
         }
     }
 }
+
+/// People filter logs and counters by these names, and `explain` prints the sentence behind them.
+#[test]
+fn every_reason_has_a_name_of_its_own_and_a_sentence() {
+    let mut names: Vec<&str> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+    for (name, sentence) in names.iter().zip(Reason::ALL.iter().map(|reason| reason.remark())) {
+        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
+        assert!(sentence.len() > 15 && sentence.ends_with('.'), "{name}: {sentence}");
+    }
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Reason::ALL.len());
+}

@@ -2,7 +2,9 @@
 
 use frontdesk::answer::{Happening, Reason};
 
-use crate::world::{Answer, Guest, LEASES, World, client_id, ia_na, ip, message, option, oro, server_id};
+use crate::world::{
+    Answer, Dhcp, Guest, LEASES, World, client_id, ia_na, ip, message, option, oro, server_id,
+};
 
 /// An address that the guest made for itself in the stateful network's subnet.
 const MADE: &str = "2001:db8:1::abcd:ef01:2345:6789";
@@ -95,6 +97,44 @@ fn reg_001_the_option_is_offered_to_who_asks_where_it_is_on() {
     assert_eq!(ask(&mut world_without(), &[148]).value(148), None, "where it is off");
 }
 
+/// The RFC ties the option to the operator's switch, not to the flags of RAs (§4.1: asked for, and registration is on).
+/// A client that asks in spite of M = O = 0 has made its address itself, which is what registration is for; REG-016 lets
+/// us expect none, and an operator who wants none has the switch.
+#[test]
+fn reg_001_a_slaac_network_offers_it_too_and_takes_what_is_registered() {
+    let g = Guest { vlan: 101, ..Guest::new(0x11) };
+    let mut world = World::new();
+    for (kind, ia) in [(1, ia_na(1, &[])), (11, Vec::new())] {
+        assert!(world.dhcp(&g, kind, &[client_id(&g), ia, oro(&[148])]).value(148).is_some(), "type {kind}");
+    }
+    let made = "2001:db8:2::f816:3eff:fe00:11";
+    assert_eq!(register(&mut world, &g.at(made), made).message[0], 37);
+}
+
+/// DHCP-056: the last option is left out whole where the MTU ends, and the answer goes all the same.
+#[test]
+fn opt_006_the_option_is_there_wherever_it_fits() {
+    let filler = format!("options = [{{ code = 94, hex = \"{}\" }}]", "00".repeat(730));
+    let source = LEASES.replace("mtu = 1450", "mtu = 1280");
+    let mut world =
+        World::with(&source.replace("[networks.stateful]\n", &format!("[networks.stateful]\n{filler}\n")));
+    let g = Guest::new(1);
+    let mut seen = Vec::new();
+    for (ias, duid) in (1..=32_u32).step_by(3).flat_map(|ias| (3..=130).map(move |duid| (ias, duid))) {
+        let ias: Vec<u8> = (0..ias).flat_map(|iaid| ia_na(iaid, &[])).collect();
+        let answer = world.ask(&g, &g.dhcp(1, &[option(1, &vec![7; duid]), ias, oro(&[94, 148])].concat()));
+        let packet = answer.octets.len() - 14;
+        let reply = Dhcp::parse(&answer.message);
+        let (filled, offered) = (reply.value(94).is_some(), reply.value(148).is_some());
+        assert!(packet <= 1280, "{packet}");
+        assert!(offered || packet > 1276, "{packet}: four octets are free");
+        seen.push((filled, offered));
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [(false, true), (true, false), (true, true)], "every place of the end was seen");
+}
+
 #[test]
 fn a_registration_where_it_is_off_is_an_unknown_message() {
     let mut world = world_without();
@@ -135,6 +175,9 @@ fn reg_009_a_registration_is_told_to_the_operator_and_so_is_a_refused_one() {
     register(&mut world, &g, MADE);
     let registered = Happening::Registered { preferred: 1800, valid: 3600 };
     assert_eq!(told(&mut world), [(registered, ip(MADE), 1, g.mac, g.duid())], "REG-010");
+    // The names in the log, which people filter by.
+    let names = [registered, Happening::RegistrationRefused, Happening::Declined].map(Happening::name);
+    assert_eq!(names, ["address-registered", "address-registration-refused", "address-declined"]);
     let elsewhere = "2001:db8:99::1";
     let frame = inform(&g.at(elsewhere), &[client_id(&g), address(elsewhere)]);
     assert_eq!(world.refuse(&g.at(elsewhere), &frame), Reason::BadRegistration);

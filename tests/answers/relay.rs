@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use frontdesk::answer::{Reason, Verdict};
+use frontdesk::types::{Instant, limits::MAX_FRAME};
 
 use crate::world::{Answer, Dhcp, Guest, LEASES, World, client_id, ia_na, ia_pd, ip, message, option};
 
@@ -54,6 +55,26 @@ fn ask(world: &mut World, payload: &[u8]) -> Answer {
 fn refuse(world: &mut World, payload: &[u8]) -> Reason {
     let agent = relay_agent();
     world.refuse(&agent, &agent.udp(SERVER, 547, 547, payload))
+}
+
+/// IP-001: behind an uplink anybody can write any MAC, so a frame from there is never a guest's own.
+/// RA-017: nor is a relays' device one that RAs are sent on.
+#[test]
+fn ip_001_nobody_is_a_guest_on_a_device_of_relays() {
+    let mut world = world(TRUSTED);
+    let guest = Guest::new(1).on(2);
+    let asked = message(1, &[client_id(&guest), ia_na(1, &[])].concat());
+    for frame in
+        [guest.rs(), guest.udp("ff02::1:2", 546, 547, &asked), guest.icmp("fe80::1", 64, 128, 0, &[0; 8])]
+    {
+        assert_eq!(world.refuse(&guest, &frame), Reason::WrongDevice);
+    }
+    assert_eq!(world.refuse(&guest, &guest.ns(crate::world::ROUTER)), Reason::WrongDevice);
+    world.ask(&guest.on(1), &guest.on(1).rs());
+    let mut out = vec![0; MAX_FRAME];
+    let sent = std::iter::from_fn(|| world.engine.timeout(Instant(u64::MAX >> 1), &mut out));
+    let devices: std::collections::BTreeSet<u32> = sent.take(64).map(|(device, _)| device).collect();
+    assert_eq!(devices, [1, 3].into(), "unsolicited ones go everywhere else");
 }
 
 /// A Relay-reply: hop count, link, peer, options in order, the message inside.
@@ -226,6 +247,27 @@ fn rly_019_and_rly_020_the_client_is_told_in_the_operators_order() {
     }
     // The client's DUID is a claim like any other (DHCP-028).
     assert_eq!(refuse(&mut world, &by(&[], "fe80::9")), Reason::RelayUnidentified);
+}
+
+/// RLY-021: the forms in which switches write a MAC into text (Cisco's dots, Huawei's and Windows' hyphens, none), behind
+/// what the operator says stands before it.
+#[test]
+fn rly_020_a_remote_id_may_hold_the_mac_as_text() {
+    let text = "remote_id = { enterprise = 9, offset = 5, format = \"text\" }";
+    let mut world =
+        world(&TRUSTED.replace("remote_id = { enterprise = 9, offset = 2, format = \"binary\" }", text));
+    let by = |id: &str| {
+        let id = [&[0, 0, 0, 9], id.as_bytes()].concat();
+        forward(0, LINK, "fe80::9", &[option(37, &id)], &solicit())
+    };
+    for mac in ["fa:16:3e:00:00:03", "FA-16-3E-00-00-03", "fa16.3e00.0003", "fa16-3e00-0003", "FA163E000003"]
+    {
+        let answer = ask(&mut world, &by(&format!("port-{mac}")));
+        assert_eq!(Dhcp::parse(&open(&answer.message).inner).addresses(), ["2001:db8:1::6"], "{mac}");
+    }
+    for other in ["", "port-", "port-fa:16:3e:00:00:0", "port-fa:16:3e:00:00:0g", "port-xx", "po"] {
+        assert_eq!(refuse(&mut world, &by(other)), Reason::RelayUnidentified, "{other:?}");
+    }
 }
 
 /// ADR-005, ADR-007: layouts of DUID-LLT and DUID-LL.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dhcproto::v6::{DhcpOption, IAAddr, IANA, IAPD, IAPrefix, Message, StatusCode};
 use dhcproto::{Decodable, Decoder};
-use frontdesk::answer::{Reason, Verdict};
+use frontdesk::answer::{Ingress, Notes, Reason, Verdict, answer};
 use frontdesk::engine::{Checksum, Engine, RxFrame};
 use frontdesk::lease::{self, LeaseTable};
 use frontdesk::types::{Instant, MacAddr, limits::MAX_FRAME};
@@ -60,12 +60,36 @@ impl World {
         let mut out = vec![0xa5; MAX_FRAME];
         let rx =
             RxFrame { device: guest.device, vlan: guest.vlan, checksum, length: frame.len(), octets: frame };
+        let explained = self.explained(&rx);
         let verdict = self.engine.frame(self.now, rx, &mut out);
+        assert!(explained == (verdict, out.clone()), "what is explained is not what is sent");
         out.truncate(if let Verdict::Answer { length, .. } = verdict { length } else { 0 });
         for octets in [frame, out.as_slice()].into_iter().filter(|octets| !octets.is_empty()) {
             if let Some(tape) = &mut self.tape {
                 tape.write(octets);
             }
+        }
+        (verdict, out)
+    }
+
+    /// Verdict and buffer when somebody reads the reasons, as `explain` does.
+    fn explained(&self, rx: &RxFrame<'_>) -> (Verdict, Vec<u8>) {
+        let table = self.engine.table();
+        let name = ["tap1", "tap2", "tap-pinned"].get(rx.device as usize - 1);
+        let ingress = Ingress {
+            device: name.and_then(|name| table.device(name)),
+            vlan: rx.vlan,
+            checksum: rx.checksum,
+            length: rx.length,
+            octets: rx.octets,
+        };
+        let (mut out, mut notes) = (vec![0xa5; MAX_FRAME], Notes::default());
+        let verdict = answer(table, &ingress, &mut out, &mut notes).verdict;
+        if let Verdict::Answer { kind, .. } = verdict {
+            assert!(
+                !notes.0.is_empty() && notes.0.iter().all(|note| !note.is_empty()),
+                "{kind:?} without a reason"
+            );
         }
         (verdict, out)
     }

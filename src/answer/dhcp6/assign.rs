@@ -104,7 +104,7 @@ impl<'t, 'm> Plan<'t, 'm> {
         for (position, ia) in message.ias().enumerate() {
             self.put(&ia, position, reply.out(), trace)?;
         }
-        reply.options(asker, message, trace)?;
+        reply.options(asker, message, trace);
         reply.seal(kind)
     }
 

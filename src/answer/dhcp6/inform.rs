@@ -16,6 +16,6 @@ pub(super) fn answer<T: Trace>(
         return Err(Reason::UnexpectedIa);
     }
     let mut reply = Reply::start(asker, message, MessageType::REPLY, out)?;
-    reply.options(asker, message, trace)?;
+    reply.options(asker, message, trace);
     reply.seal(AnswerKind::ReplyToInformationRequest)
 }

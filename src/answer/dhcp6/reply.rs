@@ -71,7 +71,7 @@ impl<'b> Reply<'b> {
         asker: &Asker<'_, '_>,
         message: &ClientMessage<'_>,
         trace: &mut T,
-    ) -> Result<(), Full> {
+    ) {
         let mut fqdn = fqdn_flags(asker, message);
         // Never unasked (RFC 9686 §4.1; REG-001, OPT-006).
         let mut registration =
@@ -83,7 +83,7 @@ impl<'b> Reply<'b> {
                 self.fqdn(asker, flags, trace);
             }
             if entry.code > code::ADDR_REG_ENABLE && std::mem::take(&mut registration) {
-                self.option(code::ADDR_REG_ENABLE, &[])?;
+                self.registration(asker, trace);
             }
             let fits = self.out().put(entry.wire).is_ok();
             trace.note(|| {
@@ -98,9 +98,19 @@ impl<'b> Reply<'b> {
             self.fqdn(asker, flags, trace);
         }
         if registration {
-            self.option(code::ADDR_REG_ENABLE, &[])?;
+            self.registration(asker, trace);
         }
-        Ok(())
+    }
+
+    /// Says that addresses may be registered (RFC 9686 §4.1), as an option that may be left out like any other.
+    fn registration<T: Trace>(&mut self, asker: &Asker<'_, '_>, trace: &mut T) {
+        let [high, low] = code::ADDR_REG_ENABLE.to_be_bytes();
+        let fits = self.out().put(&[high, low, 0, 0]).is_ok();
+        trace.note(|| {
+            let from = source_of(asker, Origin::Network, code::ADDR_REG_ENABLE);
+            let fate = if fits { "" } else { "; left out, it does not fit the MTU" };
+            format!("option {} from {from}, asked for{fate}", code::ADDR_REG_ENABLE)
+        });
     }
 
     fn fqdn<T: Trace>(&mut self, asker: &Asker<'_, '_>, flags: u8, trace: &mut T) {

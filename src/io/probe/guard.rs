@@ -5,10 +5,12 @@
 //! completely; options that it cannot be trusted with are taken out and kept as octets.
 
 use super::report::{RawOption, hex};
+use crate::wire::dhcp6::code;
 
 /// Options taken out of what `dhcproto` sees: a relayed message, authentication, and the classes and options of
 /// vendors, whose contents it reads as if they were DHCPv6 options.
-const KEPT_RAW: [u16; 5] = [9, 11, 15, 16, 17];
+const KEPT_RAW: [u16; 5] =
+    [code::RELAY_MSG, code::AUTH, code::USER_CLASS, code::VENDOR_CLASS, code::VENDOR_OPTS];
 
 /// Options deeper than IA_PD → IAPREFIX → Status Code are nobody's.
 const MAX_DEPTH: u8 = 3;
@@ -31,7 +33,7 @@ pub(super) fn check(message: &[u8]) -> Result<Guarded, String> {
     let mut out = Guarded { octets: header.to_vec(), options: 0, raw: Vec::new(), codes: Vec::new() };
     while !rest.is_empty() {
         let (code, data, next) = split(rest)?;
-        if KEPT_RAW.contains(&code) || (code == 56 && !is_ntp(data)) {
+        if KEPT_RAW.contains(&code) || (code == code::NTP_SERVER && !is_ntp(data)) {
             out.raw.push(RawOption { code, data: hex(data) });
         } else {
             option(code, data, 0)?;
@@ -59,21 +61,23 @@ fn split(octets: &[u8]) -> Result<(u16, &[u8], &[u8]), String> {
 fn option(code: u16, data: &[u8], depth: u8) -> Result<(), String> {
     let length = data.len();
     let fits = match code {
-        1 | 2 => (3..=130).contains(&length),
-        6 | 61 => length.is_multiple_of(2),
-        7 | 19 => length == 1,
-        8 => length == 2,
-        12 => length == 16,
-        13 => length >= 2 && data.get(2..).is_some_and(|text| std::str::from_utf8(text).is_ok()),
-        14 | 20 => length == 0,
-        23 | 31 => length.is_multiple_of(16) && length > 0,
-        24 => are_names(data),
-        32 | 82 | 83 => length == 4,
-        3 | 25 => return nested(code, data, 12, depth),
-        4 => return nested(code, data, 4, depth),
-        5 => return nested(code, data, 24, depth),
-        26 => return nested(code, data, 25, depth),
-        _ if depth > 0 => !KEPT_RAW.contains(&code) && code != 56,
+        code::CLIENT_ID | code::SERVER_ID => (3..=130).contains(&length),
+        code::ORO | code::CLIENT_ARCH_TYPE => length.is_multiple_of(2),
+        code::PREFERENCE | code::RECONF_MSG => length == 1,
+        code::ELAPSED_TIME => length == 2,
+        code::UNICAST => length == 16,
+        code::STATUS_CODE => {
+            length >= 2 && data.get(2..).is_some_and(|text| std::str::from_utf8(text).is_ok())
+        }
+        code::RAPID_COMMIT | code::RECONF_ACCEPT => length == 0,
+        code::DNS_SERVERS | code::SNTP_SERVERS => length.is_multiple_of(16) && length > 0,
+        code::DOMAIN_LIST => are_names(data),
+        code::INFORMATION_REFRESH_TIME | code::SOL_MAX_RT | code::INF_MAX_RT => length == 4,
+        code::IA_NA | code::IA_PD => return nested(code, data, 12, depth),
+        code::IA_TA => return nested(code, data, 4, depth),
+        code::IAADDR => return nested(code, data, 24, depth),
+        code::IAPREFIX => return nested(code, data, 25, depth),
+        _ if depth > 0 => !KEPT_RAW.contains(&code) && code != code::NTP_SERVER,
         _ => true,
     };
     if fits { Ok(()) } else { Err(format!("option {code} cannot be {length} octets: {}", hex(data))) }

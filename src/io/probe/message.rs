@@ -9,6 +9,7 @@ use dhcproto::v6::{
 
 use super::Wanted;
 use super::report::{Association, Kind, Lease};
+use crate::wire::dhcp6::code;
 
 /// Who the client says it is.
 #[derive(Debug, Clone)]
@@ -17,14 +18,20 @@ pub(super) struct Client {
     pub(super) iaid: u32,
 }
 
-/// Option codes asked for in every message (RFC 9915 §21.7): DNS, search list, SNTP, NTP, boot file URL and
-/// parameters, SOL_MAX_RT, captive portal.
-const REQUESTED: [u16; 8] = [23, 24, 31, 56, 59, 60, 82, 103];
+/// Option codes asked for in every message (RFC 9915 §21.7).
+const REQUESTED: [u16; 8] = [
+    code::DNS_SERVERS,
+    code::DOMAIN_LIST,
+    code::SNTP_SERVERS,
+    code::NTP_SERVER,
+    code::BOOTFILE_URL,
+    code::BOOTFILE_PARAM,
+    code::SOL_MAX_RT,
+    code::CAPTIVE_PORTAL,
+];
 
 /// What Information-request asks for beside [`REQUESTED`], without SOL_MAX_RT: the refresh time and INF_MAX_RT.
-const REQUESTED_STATELESS: [u16; 2] = [32, 83];
-
-const SOL_MAX_RT: u16 = 82;
+const REQUESTED_STATELESS: [u16; 2] = [code::INFORMATION_REFRESH_TIME, code::INF_MAX_RT];
 
 /// A 24-bit transaction id.
 pub(super) type Xid = [u8; 3];
@@ -75,7 +82,8 @@ impl Client {
     /// Information-request (RFC 9915 §18.2.6).
     pub(super) fn inform(&self, xid: Xid, elapsed: Duration) -> Vec<u8> {
         let mut message = self.message(MessageType::InformationRequest, xid, elapsed);
-        let stateless = REQUESTED.into_iter().filter(|code| *code != SOL_MAX_RT).chain(REQUESTED_STATELESS);
+        let stateless =
+            REQUESTED.into_iter().filter(|code| *code != code::SOL_MAX_RT).chain(REQUESTED_STATELESS);
         message.opts_mut().insert(requests(stateless.collect()));
         octets(&message)
     }

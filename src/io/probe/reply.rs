@@ -12,6 +12,7 @@ use super::guard::{self, Guarded};
 use super::message::{Client, Xid};
 use super::report::{Association, Kind, LeasedPrefix, RawOption, Settings, Status, hex};
 use crate::types::{Lifetime, ip6};
+use crate::wire::dhcp6::code;
 
 /// An answer that a client may use.
 #[derive(Debug, Clone)]
@@ -139,11 +140,11 @@ fn is_ours(
     // IA_NA, IA_PD, Vendor Class and Vendor-specific Information may repeat; nothing else (RFC 9915 §21.1).
     for code in &guarded.codes {
         let times = guarded.codes.iter().filter(|other| *other == code).count();
-        if times > 1 && ![3, 25, 16, 17].contains(code) {
+        if times > 1 && ![code::IA_NA, code::IA_PD, code::VENDOR_CLASS, code::VENDOR_OPTS].contains(code) {
             faults.add(called, "RFC 9915 §21.1", format!("option {code} is there {times} times"));
         }
     }
-    for (code, what) in [(4, "IA_TA"), (12, "Server Unicast")] {
+    for (code, what) in [(code::IA_TA, "IA_TA"), (code::UNICAST, "Server Unicast")] {
         if guarded.codes.contains(&code) {
             faults.add(called, "RFC 9915 §25", format!("it has the obsolete option {what}"));
         }

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
+use ipnet::Ipv6Net;
+
 use super::node::{Entry, Node, Value};
+use super::values;
 use crate::lease::problem::{Field, Findings, Step};
 
 /// The way from the top of the file to a node, kept on the stack: it costs nothing until there is a problem.
@@ -126,6 +129,18 @@ impl<'n, 's, 'p> Fields<'n, 's, 'p> {
                 None
             }
         }
+    }
+
+    /// Takes a prefix that must be there; one with host bits is reported, and goes on without them.
+    pub(super) fn require_prefix(
+        &self,
+        name: &'static str,
+        remedy: &'static str,
+        out: &mut Findings,
+        read: impl FnOnce(&Node<'s>) -> Result<Ipv6Net, Refusal>,
+    ) -> Option<Ipv6Net> {
+        let taken = self.require(name, remedy, out, read);
+        taken.or_else(|| values::meant_prefix(&self.entry(name)?.node))
     }
 
     /// Takes a field that must be there.

@@ -244,8 +244,12 @@ fn subnet(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Subnet
     for name in ["id", "name"] {
         let _ = fields.take(name, out, values::free_text);
     }
-    let cidr =
-        fields.require("cidr", "write the prefix of the subnet, as 2001:db8:1::/64", out, values::prefix);
+    let cidr = fields.require_prefix(
+        "cidr",
+        "write the prefix of the subnet, as 2001:db8:1::/64",
+        out,
+        values::prefix,
+    );
     let ra_mode = fields.take("ipv6_ra_mode", out, values::mode);
     let address_mode = fields.take("ipv6_address_mode", out, values::mode);
     let gateway = fields.take("gateway_ip", out, values::address);
@@ -277,7 +281,7 @@ fn address_pool(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<
 fn prefix_pool(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<PrefixPool> {
     let fields = Fields::open(node, node.at, path, &["pool", "length"], out)?;
     let remedy = "write the prefix that is divided among the ports, as 2001:db8::/40";
-    let pool = fields.require("pool", remedy, out, values::delegated_prefix);
+    let pool = fields.require_prefix("pool", remedy, out, values::delegated_prefix);
     let remedy = "write the length of the prefixes that ports get, as 60";
     let length = fields.require("length", remedy, out, values::integer(1..=128));
     Some(PrefixPool { index: 0, pool: pool?, length: u8::try_from(length?).ok()? })
@@ -288,16 +292,18 @@ fn retiring(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Reti
     let slaac = |prefix| Retiring { index: 0, prefix, mode: Mode::Slaac };
     if let Value::Table(_) = node.value {
         let fields = Fields::open(node, node.at, path, &["prefix", "ipv6_ra_mode"], out)?;
-        let prefix = fields.require("prefix", "write the prefix that is gone", out, values::prefix);
+        let prefix = fields.require_prefix("prefix", "write the prefix that is gone", out, values::prefix);
         let mode = fields.take("ipv6_ra_mode", out, values::mode).unwrap_or(Mode::Slaac);
         return Some(Retiring { mode, ..slaac(prefix?) });
     }
-    values::prefix(node).map(slaac).map_err(|refusal| refusal.report(node, node.at, path, out)).ok()
+    let prefix = values::prefix(node).map_err(|refusal| refusal.report(node, node.at, path, out));
+    prefix.ok().or_else(|| values::meant_prefix(node)).map(slaac)
 }
 
 fn route(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Route> {
     let fields = Fields::open(node, node.at, path, ROUTE, out)?;
-    let destination = fields.require("destination", "write the prefix of the route", out, values::prefix);
+    let destination =
+        fields.require_prefix("destination", "write the prefix of the route", out, values::prefix);
     let preference = fields.take("preference", out, values::preference).unwrap_or_default();
     let lifetime = fields.take("lifetime", out, values::lifetime);
     Some(Route { index: 0, destination: destination?, preference, lifetime })

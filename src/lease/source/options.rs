@@ -2,12 +2,14 @@
 //! and the options of the RA are made of, so that both say the same.
 
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 
 use super::fields::{Fields, Path, Refusal};
 use super::node::{Node, Value};
 use super::{boot, values};
 use crate::lease::problem::Findings;
 use crate::types::DomainName;
+use crate::wire::dhcp6::code;
 
 /// One field each, in the place of which a port's own stands; `None` when it is not written.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -74,25 +76,25 @@ enum Form {
 
 /// Field, code and form.
 const PLAIN: [(&str, u16, Form); 19] = [
-    ("sip_domains", 21, Form::Names),               // RFC 3319 §3.1
-    ("sip_servers", 22, Form::Addresses),           // RFC 3319 §3.2
-    ("nis_servers", 27, Form::Addresses),           // RFC 3898 §3
-    ("nisp_servers", 28, Form::Addresses),          // RFC 3898 §4
-    ("nis_domain", 29, Form::Name),                 // RFC 3898 §5
-    ("nisp_domain", 30, Form::Name),                // RFC 3898 §6
-    ("sntp_servers", 31, Form::Addresses),          // RFC 4075 §4
-    ("posix_timezone", 41, Form::PosixTimezone),    // RFC 4833 §3
-    ("tzdb_timezone", 42, Form::Text),              // RFC 4833 §3
-    ("lost_server", 51, Form::Name),                // RFC 5223 §3
-    ("capwap_controllers", 52, Form::Addresses),    // RFC 5417 §4
-    ("access_domain", 57, Form::Name),              // RFC 5986 §3.3
-    ("sip_configuration_domains", 58, Form::Names), // RFC 6011 §4.1
-    ("aftr_name", 64, Form::Name),                  // RFC 6334 §3
-    ("pcp_servers", 86, Form::Addresses),           // RFC 7291 §4.1
-    ("dhcp4o6_servers", 88, Form::Addresses),       // RFC 7341 §7.2
-    ("sztp_redirects", 136, Form::Uris),            // RFC 8572 §8.1
-    ("ipv6_address_andsf", 143, Form::Addresses),   // RFC 6153 §3.2
-    ("registered_domains", 145, Form::EachName),    // RFC 9527 §4.1
+    ("sip_domains", code::SIP_SERVER_D, Form::Names),
+    ("sip_servers", code::SIP_SERVER_A, Form::Addresses),
+    ("nis_servers", code::NIS_SERVERS, Form::Addresses),
+    ("nisp_servers", code::NISP_SERVERS, Form::Addresses),
+    ("nis_domain", code::NIS_DOMAIN_NAME, Form::Name),
+    ("nisp_domain", code::NISP_DOMAIN_NAME, Form::Name),
+    ("sntp_servers", code::SNTP_SERVERS, Form::Addresses),
+    ("posix_timezone", code::NEW_POSIX_TIMEZONE, Form::PosixTimezone),
+    ("tzdb_timezone", code::NEW_TZDB_TIMEZONE, Form::Text),
+    ("lost_server", code::V6_LOST, Form::Name),
+    ("capwap_controllers", code::CAPWAP_AC_V6, Form::Addresses),
+    ("access_domain", code::V6_ACCESS_DOMAIN, Form::Name),
+    ("sip_configuration_domains", code::SIP_UA_CS_LIST, Form::Names),
+    ("aftr_name", code::AFTR_NAME, Form::Name),
+    ("pcp_servers", code::V6_PCP_SERVER, Form::Addresses),
+    ("dhcp4o6_servers", code::DHCP4_O_DHCP6_SERVER, Form::Addresses),
+    ("sztp_redirects", code::V6_SZTP_REDIRECT, Form::Uris),
+    ("ipv6_address_andsf", code::IPV6_ADDRESS_ANDSF, Form::Addresses),
+    ("registered_domains", code::REGISTERED_DOMAIN, Form::EachName),
 ];
 
 /// Fields that are made of more than one field or that make more than one option.
@@ -134,18 +136,18 @@ pub(super) const OPTION_FIELDS: usize = OTHERS.len() + PLAIN.len();
 
 /// Codes that stand for a field of their own, which is to be used.
 const NAMED: [(u16, &str); 12] = [
-    (17, "vendor_options"),
-    (23, "dns_nameservers"),
-    (24, "dns_domains"),
-    (32, "information_refresh_time"),
-    (39, "hostname"),
-    (56, "ntp_servers"),
-    (59, "boot_file_url"),
-    (60, "boot_file_params"),
-    (82, "sol_max_rt"),
-    (83, "inf_max_rt"),
-    (103, "captive_portal"),
-    (144, "dnr"),
+    (code::VENDOR_OPTS, "vendor_options"),
+    (code::DNS_SERVERS, "dns_nameservers"),
+    (code::DOMAIN_LIST, "dns_domains"),
+    (code::INFORMATION_REFRESH_TIME, "information_refresh_time"),
+    (code::CLIENT_FQDN, "hostname"),
+    (code::NTP_SERVER, "ntp_servers"),
+    (code::BOOTFILE_URL, "boot_file_url"),
+    (code::BOOTFILE_PARAM, "boot_file_params"),
+    (code::SOL_MAX_RT, "sol_max_rt"),
+    (code::INF_MAX_RT, "inf_max_rt"),
+    (code::CAPTIVE_PORTAL, "captive_portal"),
+    (code::V6_DNR, "dnr"),
 ];
 
 /// The field of the lease source that an option comes from.
@@ -279,7 +281,7 @@ fn vendor_options(fields: &Fields<'_, '_, '_>, path: &Path<'_>, out: &mut Findin
                 value.extend_from_slice(&u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes());
                 value.extend_from_slice(&data);
             }
-            Some(Instance { code: 17, unasked: false, value })
+            Some(Instance { code: code::VENDOR_OPTS, unasked: false, value })
         })
         .inspect(|all| super::network::limit(all.len(), MAX_VENDORS, "vendor_options", path, out))
 }
@@ -290,31 +292,48 @@ const MAX_VENDORS: usize = 16;
 fn by_number(node: &Node<'_>, path: &Path<'_>, out: &mut Findings) -> Option<Instance> {
     let known = ["code", "hex", "text", "addresses", "names", "unasked"];
     let fields = Fields::open(node, node.at, path, &known, out)?;
-    let code = fields.require("code", "write the number of the option", out, code);
+    let code = fields.require("code", "write the number of the option", out, number);
     let unasked = fields.take("unasked", out, values::boolean).unwrap_or(false);
     let value = data(&fields, path, out)?;
     Some(Instance { code: code?, unasked, value })
 }
 
+/// Codes that no client asks a server for: those of the exchange itself, and those of clients and of relays.
+const NOT_ASKED_OF_SERVERS: [RangeInclusive<u16>; 17] = [
+    code::CLIENT_ID..=code::RELAY_MSG,
+    code::AUTH..=code::VENDOR_CLASS,
+    code::INTERFACE_ID..=code::RECONF_ACCEPT,
+    code::IA_PD..=code::IAPREFIX,
+    code::REMOTE_ID..=code::SUBSCRIBER_ID,
+    code::ERO..=code::LQ_CLIENT_LINK,
+    code::RELAY_ID..=code::RELAY_ID,
+    code::CLIENT_ARCH_TYPE..=code::CLIENT_ARCH_TYPE,
+    code::RSOO..=code::PD_EXCLUDE,
+    code::CLIENT_LINKLAYER_ADDR..=code::RADIUS,
+    code::DHCPV4_MSG..=code::DHCPV4_MSG,
+    code::S46_RULE..=code::S46_RULE,
+    code::S46_DMR..=code::S46_PORTPARAMS,
+    code::MUD_URL_V6..=code::MUD_URL_V6,
+    code::F_BINDING_STATUS..=code::RELAY_PORT,
+    code::IA_LL..=code::SLAP_QUAD,
+    code::IA_SRV6_LOCATOR..=code::IALOCATOR,
+];
+
 /// The number of an option that no other field and no other message has.
-fn code(node: &Node<'_>) -> Result<u16, Refusal> {
+fn number(node: &Node<'_>) -> Result<u16, Refusal> {
     let code = values::integer(1..=65535)(node)?;
     let code = u16::try_from(code).unwrap_or(u16::MAX);
     if let Some(field) = field_of(code) {
         return Err(Refusal::new("has a field of its own", format!("write it as {field}")));
     }
     let remedy = "take it out; write an option that clients ask servers for";
-    if code == 148 {
+    if code == code::ADDR_REG_ENABLE {
         return Err(Refusal::new(
             "has a field of its own",
             "write address_registration = true on the network",
         ));
     }
-    if matches!(
-        code,
-        1..=9 | 11..=16 | 18..=20 | 25 | 26 | 37 | 38 | 43..=48 | 53 | 61 | 66 | 67 | 79..=81 | 87 | 89 | 91..=93
-            | 112 | 114..=135 | 138..=140 | 149 | 150
-    ) {
+    if NOT_ASKED_OF_SERVERS.iter().any(|range| range.contains(&code)) {
         return Err(Refusal::new("is written by the server itself, by clients or by relays only", remedy));
     }
     Ok(code)

@@ -115,13 +115,23 @@ pub(super) fn link_local(node: &Node<'_>) -> Result<Ipv6Addr, Refusal> {
 
 /// A prefix whose host bits are zero.
 pub(super) fn prefix(node: &Node<'_>) -> Result<Ipv6Net, Refusal> {
-    let net: Ipv6Net = text(node)?
-        .parse()
-        .map_err(|_| Refusal::new("is no IPv6 prefix", "write address/length, as 2001:db8:1::/64"))?;
+    let net = with_host_bits(node)?;
     if net.addr() != net.network() {
         return Err(Refusal::new("has host bits set", format!("write {}", net.trunc())));
     }
     Ok(net)
+}
+
+fn with_host_bits(node: &Node<'_>) -> Result<Ipv6Net, Refusal> {
+    text(node)?
+        .parse()
+        .map_err(|_| Refusal::new("is no IPv6 prefix", "write address/length, as 2001:db8:1::/64"))
+}
+
+/// The prefix that is meant by one that was refused for its host bits, so that what else is wrong with it is found at
+/// once.
+pub(super) fn meant_prefix(node: &Node<'_>) -> Option<Ipv6Net> {
+    with_host_bits(node).ok().filter(|net| net.addr() != net.network()).map(|net| net.trunc())
 }
 
 /// A prefix that can be given to a guest: not everything, and unicast.

@@ -3,10 +3,7 @@
 use super::{Block, Selector, TooLarge};
 use crate::lease::options::{OPTION_UNASKED, Origin};
 use crate::lease::source::{Boot, BootFile, strings};
-
-const VENDOR_CLASS: u16 = 16; // RFC 9915 §21.16
-const BOOT_FILE_URL: u16 = 59; // RFC 5970 §3.1
-const BOOT_FILE_PARAMETERS: u16 = 60; // RFC 5970 §3.2
+use crate::wire::dhcp6::code;
 
 /// UEFI firmware takes an answer for one of HTTP boot only if it has this vendor class, under the enterprise number that
 /// firmware itself uses (UEFI 2.10 §24.7.2; EDK II compares the class, DHCP-162).
@@ -32,26 +29,26 @@ pub(super) fn put(out: &mut Block, shared: &Boot, own: Option<&Boot>) -> Result<
             user_class: &file.user_class,
             vendor_class: &file.vendor_class,
         };
-        out.put_if(all, OPTION_UNASKED, from, BOOT_FILE_URL, Some(file.url.as_bytes()))?;
+        out.put_if(all, OPTION_UNASKED, from, code::BOOTFILE_URL, Some(file.url.as_bytes()))?;
         if any_params || params.is_some() {
             let value = strings(&file.params);
-            out.put_if(all, 0, from, BOOT_FILE_PARAMETERS, Some(&*value).filter(|v| !v.is_empty()))?;
+            out.put_if(all, 0, from, code::BOOTFILE_PARAM, Some(&*value).filter(|v| !v.is_empty()))?;
         }
         if any_http {
             let class = http_class(&file.vendor_class).filter(|_| is_http(&file.url));
             let some = Selector { vendor_class: class.unwrap_or(&file.vendor_class), ..all };
             let value = class.map(|_| http_value());
-            out.put_if(some, OPTION_UNASKED, from, VENDOR_CLASS, value.as_deref())?;
+            out.put_if(some, OPTION_UNASKED, from, code::VENDOR_CLASS, value.as_deref())?;
         }
     }
     let Some(url) = &boot.url else { return Ok(()) };
-    out.put(OPTION_UNASKED, from, BOOT_FILE_URL, url.as_bytes())?;
+    out.put(OPTION_UNASKED, from, code::BOOTFILE_URL, url.as_bytes())?;
     if let Some((params, from)) = params.filter(|(params, _)| !params.is_empty()) {
-        out.put(0, from, BOOT_FILE_PARAMETERS, &strings(params))?;
+        out.put(0, from, code::BOOTFILE_PARAM, &strings(params))?;
     }
     if is_http(url) {
         let http = Selector { architectures: &[], user_class: "", vendor_class: HTTP_CLASS };
-        out.put_if(http, OPTION_UNASKED, from, VENDOR_CLASS, Some(&http_value()))?;
+        out.put_if(http, OPTION_UNASKED, from, code::VENDOR_CLASS, Some(&http_value()))?;
     }
     Ok(())
 }

@@ -9,15 +9,7 @@ use crate::lease::options::{
     OPTION_ABSENT, OPTION_CONDITIONAL, OPTION_INFORM_ONLY, OPTION_REPLY_ONLY, OPTION_UNASKED, Origin,
 };
 use crate::lease::source::{Network, Options};
-
-const DNS_SERVERS: u16 = 23; // RFC 3646 §3
-const DOMAIN_LIST: u16 = 24; // RFC 3646 §4
-const INFORMATION_REFRESH_TIME: u16 = 32; // RFC 9915 §21.23
-const NTP_SERVER: u16 = 56; // RFC 5908 §4
-const SOL_MAX_RT: u16 = 82; // RFC 9915 §21.24
-const INF_MAX_RT: u16 = 83; // RFC 9915 §21.25
-const CAPTIVE_PORTAL: u16 = 103; // RFC 8910 §2.2
-const ENCRYPTED_DNS: u16 = 144; // RFC 9463 §4.1
+use crate::wire::dhcp6::code;
 
 /// Information Refresh Time that is told where none is configured, in seconds: IRT_DEFAULT (RFC 9915 §7.6).
 const DEFAULT_INFORMATION_REFRESH_TIME: u32 = 86400;
@@ -39,13 +31,13 @@ pub(in crate::lease) fn block(network: &Network, own: Option<&Options>) -> Resul
     // Who asks is told what it would do anyway, so that it also does it after another server had said otherwise.
     for (code, flags, given, default) in [
         (
-            INFORMATION_REFRESH_TIME,
+            code::INFORMATION_REFRESH_TIME,
             OPTION_INFORM_ONLY,
             network.information_refresh_time,
             DEFAULT_INFORMATION_REFRESH_TIME,
         ),
-        (SOL_MAX_RT, 0, network.sol_max_rt, DEFAULT_MAX_RT),
-        (INF_MAX_RT, OPTION_REPLY_ONLY, network.inf_max_rt, DEFAULT_MAX_RT),
+        (code::SOL_MAX_RT, 0, network.sol_max_rt, DEFAULT_MAX_RT),
+        (code::INF_MAX_RT, OPTION_REPLY_ONLY, network.inf_max_rt, DEFAULT_MAX_RT),
     ] {
         let (seconds, from) = given.map_or((default, Origin::Default), |seconds| (seconds, Origin::Network));
         out.put(flags, from, code, &seconds.to_be_bytes())?;
@@ -71,25 +63,25 @@ pub(in crate::lease) fn block(network: &Network, own: Option<&Options>) -> Resul
 fn servers_and_names(out: &mut Block, shared: &Options, own: Option<&Options>) -> Result<(), TooLarge> {
     if let Some((servers, from)) = overlay(&shared.dns_nameservers, own.map(|o| &o.dns_nameservers)) {
         let octets: Vec<u8> = servers.iter().flat_map(Ipv6Addr::octets).collect();
-        out.nonempty(from, DNS_SERVERS, &octets)?;
+        out.nonempty(from, code::DNS_SERVERS, &octets)?;
     }
     if let Some((domains, from)) = overlay(&shared.dns_domains, own.map(|o| &o.dns_domains)) {
         let names: Vec<u8> = domains.iter().flat_map(|d| d.as_wire().iter().copied()).collect();
-        out.nonempty(from, DOMAIN_LIST, &names)?;
+        out.nonempty(from, code::DOMAIN_LIST, &names)?;
     }
     // One time source in each option (RFC 5908 §4).
     if let Some((servers, from)) = overlay(&shared.ntp_servers, own.map(|o| &o.ntp_servers)) {
         for server in servers {
-            out.put(0, from, NTP_SERVER, &option(NTP_ADDRESS, &server.octets())?)?;
+            out.put(0, from, code::NTP_SERVER, &option(NTP_ADDRESS, &server.octets())?)?;
         }
     }
     if let Some((names, from)) = overlay(&shared.ntp_names, own.map(|o| &o.ntp_names)) {
         for name in names {
-            out.put(0, from, NTP_SERVER, &option(NTP_NAME, name.as_wire())?)?;
+            out.put(0, from, code::NTP_SERVER, &option(NTP_NAME, name.as_wire())?)?;
         }
     }
     if let Some((uri, from)) = overlay(&shared.captive_portal, own.map(|o| &o.captive_portal)) {
-        out.put(OPTION_UNASKED, from, CAPTIVE_PORTAL, uri.as_bytes())?;
+        out.put(OPTION_UNASKED, from, code::CAPTIVE_PORTAL, uri.as_bytes())?;
     }
     if let Some((resolvers, from)) = overlay(&shared.dnr, own.map(|o| &o.dnr)) {
         for resolver in resolvers {
@@ -104,7 +96,7 @@ fn servers_and_names(out: &mut Block, shared: &Options, own: Option<&Options>) -
                 value.extend_from_slice(&addresses);
                 value.extend_from_slice(&resolver.params);
             }
-            out.put(0, from, ENCRYPTED_DNS, &value)?;
+            out.put(0, from, code::V6_DNR, &value)?;
         }
     }
     Ok(())
