@@ -92,7 +92,9 @@ fn hundreds_of_guests_crawl_at_once_and_none_is_refused() {
         let mut house = House::new();
         let ports: Vec<String> = (1..=guests_wanted).map(|n| port(n, "blue", metadata)).collect();
         house.start(&ports, "");
-        let guests: Vec<Guest> = (1..=guests_wanted).map(|n| house.guest(n)).collect();
+        let guests: Vec<Guest> = (1..=guests_wanted).map(|n| house.isolated_guest(n)).collect();
+        let attached = || house.count("devices") == u64::from(guests_wanted);
+        wait_until("all taps attached", PATIENCE * 10, attached);
         let before = resident(&house);
         let ready = Barrier::new(guests.len());
         let start = Instant::now();

@@ -80,7 +80,14 @@ impl House {
     /// A house without a dataplane yet.
     pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
-        Self { lan: Lan::new(true), home, daemon: None }
+        let lan = Lan::new(true);
+        // No port of the bridge has the routers' MACs, so it would send what goes there to every guest.
+        for router in 1..=3 {
+            let entry = format!("fdb replace fa:16:3e:ff:00:0{router} dev br0 self permanent");
+            let status = std::process::Command::new("bridge").args(entry.split(' ')).status();
+            assert!(status.expect("bridge runs").success(), "{entry}");
+        }
+        Self { lan, home, daemon: None }
     }
 
     /// Starts the dataplane with these ports and this part of the configuration file.
@@ -115,6 +122,18 @@ impl House {
         let file = options.create(true).write(true).truncate(true).mode(0o600).open(&path);
         file.and_then(|mut file| file.write_all(text.as_bytes())).expect("written");
         path
+    }
+
+    /// [`guest`](Self::guest) on a port that the bridge keeps apart from all others, as clouds do: nothing that it sends to
+    /// groups is copied to hundreds of ports.
+    pub(crate) fn isolated_guest(&self, number: u16) -> Guest {
+        let [high, low] = number.to_be_bytes();
+        let guest = self.lan.plug(&format!("tap{number}"), &format!("fa:16:3e:00:{high:02x}:{low:02x}"));
+        let isolate = format!("link set dev tap{number} isolated on");
+        let status = std::process::Command::new("bridge").args(isolate.split(' ')).status();
+        assert!(status.expect("bridge runs").success(), "{isolate}");
+        up(&guest);
+        guest
     }
 
     /// A guest that is up: `number` is that of its port.
