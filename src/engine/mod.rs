@@ -162,7 +162,9 @@ impl Engine {
         let (events, counters) = (&mut self.events, &mut self.counters);
         let mut listening = Listening { trace, device: frame.device, events, counters };
         let answered = answer::answer(&self.table, &ingress, out, &mut listening);
-        if let Some(port) = answered.port {
+        // A client behind a relay is not where the relay's frame came in.
+        let relayed = device.is_some_and(|device| self.table.is_of_relays(device));
+        if let Some(port) = answered.port.filter(|_| !relayed) {
             self.schedule.heard(port, frame.device, now, &self.table);
             if let Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. } = answered.verdict {
                 self.queue_part(port, frame.device, 1);
