@@ -39,8 +39,8 @@ impl Counters {
     }
 
     /// Counts what guests told and nobody took in time.
-    pub(super) fn count_lost_events(&mut self, lost: u64) {
-        self.lost_events = self.lost_events.wrapping_add(lost);
+    pub(super) fn count_lost_event(&mut self) {
+        self.lost_events = self.lost_events.wrapping_add(1);
     }
 
     /// Name and count of every counter, zeros included.

@@ -159,21 +159,23 @@ impl Engine {
         let device = self.pinned(frame.device);
         let RxFrame { vlan, checksum, length, octets, .. } = frame;
         let ingress = Ingress { device, vlan, checksum, length, octets };
-        let mut listening = Listening { trace, device: frame.device, events: &mut self.events, lost: 0 };
+        let (events, counters) = (&mut self.events, &mut self.counters);
+        let mut listening = Listening { trace, device: frame.device, events, counters };
         let answered = answer::answer(&self.table, &ingress, out, &mut listening);
-        let lost = listening.lost;
-        self.counters.count_lost_events(lost);
-        if let Some(port) = answered.port {
+        // A client behind a relay is not where the relay's frame came in.
+        let relayed = device.is_some_and(|device| self.table.is_of_relays(device));
+        if let Some(port) = answered.port.filter(|_| !relayed) {
             self.schedule.heard(port, frame.device, now, &self.table);
             if let Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. } = answered.verdict {
                 self.queue_part(port, frame.device, 1);
             }
         }
         self.counters.count(answered.verdict);
-        self.segment = match (answered.verdict, answered.port) {
-            (Verdict::Metadata, Some(port)) => self.take_segment(&frame, port),
-            _ => None,
-        };
+        if answered.verdict == Verdict::Metadata {
+            self.segment = answered.port.and_then(|port| self.take_segment(&frame, port));
+        } else if self.segment.is_some() {
+            self.segment = None;
+        }
         answered.verdict
     }
 
@@ -267,21 +269,25 @@ struct Listening<'e, T> {
     trace: &'e mut T,
     device: u32,
     events: &'e mut VecDeque<(u32, Event)>,
-    lost: u64,
+    counters: &'e mut Counters,
 }
 
 impl<T: Trace> Trace for Listening<'_, T> {
     const READS: bool = T::READS;
 
+    #[inline(always)]
     fn note(&mut self, note: impl FnOnce() -> String) {
         self.trace.note(note);
     }
 
+    // Rare and large: kept out of the way of other answers.
+    #[cold]
+    #[inline(never)]
     fn event(&mut self, event: impl FnOnce() -> Event) {
         if self.events.len() < MAX_EVENTS {
             self.events.push_back((self.device, event()));
         } else {
-            self.lost = self.lost.saturating_add(1);
+            self.counters.count_lost_event();
         }
     }
 }

@@ -109,6 +109,7 @@ pub struct Entries<'b> {
 impl<'b> Iterator for Entries<'b> {
     type Item = Entry<'b>;
 
+    #[inline]
     fn next(&mut self) -> Option<Entry<'b>> {
         let (head, mut rest) = self.rest.split_first_chunk::<2>()?;
         let [flags, origin] = *head;

@@ -71,6 +71,8 @@ fn ip_001_nobody_is_a_guest_on_a_device_of_relays() {
     }
     assert_eq!(world.refuse(&guest, &guest.ns(crate::world::ROUTER)), Reason::WrongDevice);
     world.ask(&guest.on(1), &guest.on(1).rs());
+    // A client is not on the device that its relay's message came in on.
+    ask(&mut world, &forward(0, LINK, CLIENT, &[link_layer()], &solicit()));
     let mut out = vec![0; MAX_FRAME];
     let sent = std::iter::from_fn(|| world.engine.timeout(Instant(u64::MAX >> 1), &mut out));
     let devices: std::collections::BTreeSet<u32> = sent.take(64).map(|(device, _)| device).collect();

@@ -2,36 +2,45 @@
 //! clients the one that is for it (RFC 9915 §21.7, RFC 5970 §3).
 
 use crate::lease::options::{
-    self, Condition, Entry, OPTION_ABSENT, OPTION_INFORM_ONLY, OPTION_REPLY_ONLY, OPTION_UNASKED,
+    Condition, Entry, OPTION_ABSENT, OPTION_INFORM_ONLY, OPTION_REPLY_ONLY, OPTION_UNASKED,
 };
 use crate::wire::Reader;
 use crate::wire::dhcp6::{ClientMessage, MessageType, code};
 
-/// The entries of a block for this client in an answer with message type `number`, by ascending code.
+/// Goes through the entries of a block, by ascending code, and says which ones a client gets in an answer with message
+/// type `number`.
 ///
 /// Of the entries of one code the first whose condition holds is sent alone; when none holds, all without a condition.
-pub(super) fn chosen<'b>(
-    block: &'b [u8],
-    message: &ClientMessage<'_>,
+pub(super) struct Choice<'m, 'f> {
+    message: &'m ClientMessage<'f>,
     number: u8,
-) -> impl Iterator<Item = Entry<'b>> {
-    let mut decided = None;
-    options::entries(block).filter(move |entry| {
-        if decided == Some(entry.code) {
+    /// The code of which one entry was found whose condition holds.
+    decided: Option<u16>,
+}
+
+impl<'m, 'f> Choice<'m, 'f> {
+    pub(super) fn new(message: &'m ClientMessage<'f>, number: u8) -> Self {
+        Self { message, number, decided: None }
+    }
+
+    /// True when the client gets the next entry.
+    #[inline]
+    pub(super) fn takes(&mut self, entry: &Entry<'_>) -> bool {
+        if self.decided == Some(entry.code) {
             return false;
         }
-        if let Some(condition) = entry.condition {
-            if !is_met(&condition, message) {
+        if let Some(condition) = &entry.condition {
+            if !is_met(condition, self.message) {
                 return false;
             }
-            decided = Some(entry.code);
+            self.decided = Some(entry.code);
         }
-        let inform = message.kind == MessageType::InformationRequest;
-        let asked = entry.flags & OPTION_UNASKED != 0 || message.requested.has(entry.code);
+        let asked = entry.flags & OPTION_UNASKED != 0 || self.message.requested.has(entry.code);
+        let inform = self.message.kind == MessageType::InformationRequest;
         let here = (entry.flags & OPTION_INFORM_ONLY == 0 || inform)
-            && (entry.flags & OPTION_REPLY_ONLY == 0 || number == MessageType::REPLY);
+            && (entry.flags & OPTION_REPLY_ONLY == 0 || self.number == MessageType::REPLY);
         asked && here && entry.flags & OPTION_ABSENT == 0
-    })
+    }
 }
 
 fn is_met(condition: &Condition<'_>, message: &ClientMessage<'_>) -> bool {

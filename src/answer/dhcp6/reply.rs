@@ -5,7 +5,7 @@
 
 use super::super::guard::Asker;
 use super::super::{Outcome, Trace};
-use super::choice;
+use super::choice::Choice;
 use crate::answer::AnswerKind;
 use crate::lease::options::{self, OPTION_UNASKED, Origin};
 use crate::lease::record::NETWORK_REGISTRATION;
@@ -76,7 +76,8 @@ impl<'b> Reply<'b> {
         // Never unasked (RFC 9686 §4.1; REG-001, OPT-006).
         let mut registration =
             asker.network.has(NETWORK_REGISTRATION) && message.requested.has(code::ADDR_REG_ENABLE);
-        for entry in choice::chosen(asker.port.options(), message, self.number) {
+        let mut choice = Choice::new(message, self.number);
+        for entry in options::entries(asker.port.options()).filter(|entry| choice.takes(entry)) {
             if entry.code > code::CLIENT_FQDN
                 && let Some(flags) = fqdn.take()
             {
