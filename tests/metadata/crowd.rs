@@ -11,7 +11,8 @@ use crate::frames::{self, client_id};
 use crate::house::{House, PATIENCE, connect, instance, port};
 use crate::support::netns::{Guest, alone, wait_until};
 
-/// Guests of the test, unless `FRONTDESK_CROWD` says how many. A namespace and a thread each: what CI's machine makes in a
+/// Guests of the test, unless `FRONTDESK_CROWD` says how many (above some hundreds the machine needs room for their
+/// neighbours: `sysctl net.ipv6.neigh.default.gc_thresh3=65536`). A namespace and a thread each: what CI's machine makes in a
 /// few seconds.
 const GUESTS: u16 = 200;
 
