@@ -257,3 +257,6 @@ impl<'a> Iterator for Options<'a> {
         Some(Some((u16::from_be_bytes([*a, *b]), data)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -304,3 +304,6 @@ fn refusal(status: u16) -> Result<(), Fault> {
         _ => "other-status",
     }))
 }
+
+#[cfg(test)]
+mod tests;

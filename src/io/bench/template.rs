@@ -263,3 +263,6 @@ pub(super) fn advertisement(
     step.icmpv6_raw(136, 0, [0x60, 0, 0, 0]).write(&mut octets, &body).ok()?;
     Some(octets)
 }
+
+#[cfg(test)]
+mod tests;
