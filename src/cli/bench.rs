@@ -31,7 +31,7 @@ late are counted apart.
 
 Exit codes: 0 all answers were right and at most --max-loss per cent were lost; 1 they were not, or some guest of a \
 storm got nothing; 64 usage; 65 bad data in the leases, or a guest has none; 66 no such file; 69 no such device, or it \
-is down, or namespaces are forbidden here; 71 the operating system refused; 77 not permitted (root or CAP_NET_RAW is \
+is down, no router or process, or namespaces are forbidden here; 71 the operating system refused; 77 not permitted (root or CAP_NET_RAW is \
 missing).
 
 Examples:
@@ -105,7 +105,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
     /// Ports in the table of the server that --pair starts [default: as many as guests]
-    #[arg(long, value_name = "N", requires = "pair", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_GUESTS)))]
+    #[arg(long, value_name = "N", conflicts_with = "device", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_GUESTS)))]
     server_ports: Option<u32>,
     /// Per cent of exchanges that may be lost before the exit code is 1
     #[arg(long, default_value_t = 1.0, value_name = "PERCENT", value_parser = number::<0, 100>)]
@@ -287,7 +287,8 @@ fn dataplane() -> Command {
 
 fn failure(error: &BenchError) -> Failure {
     let code = match error {
-        BenchError::NoDevice(_) | BenchError::Down(_) | BenchError::NoRouter => exit::UNAVAILABLE,
+        BenchError::NoDevice(_) | BenchError::Down(_) => exit::UNAVAILABLE,
+        BenchError::NoRouter | BenchError::NoProcess(_) => exit::UNAVAILABLE,
         BenchError::NotPermitted(_) => exit::NO_PERMISSION,
         BenchError::NotLeased(_) => exit::DATA,
         BenchError::Os { .. } | BenchError::Netlink(_) => exit::OS,

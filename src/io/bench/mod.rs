@@ -92,6 +92,9 @@ pub enum BenchError {
         "the lease table has no port for the guest {0}: choose --guests and --base so that all of them have one"
     )]
     NotLeased(MacAddr),
+    /// No such process to measure the time of.
+    #[error("there is no process {0} here whose time could be measured")]
+    NoProcess(u32),
     /// No router to send Neighbor Solicitations to.
     #[error("no router answered a Router Solicitation: name the address to solicit with --router")]
     NoRouter,

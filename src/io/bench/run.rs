@@ -41,6 +41,9 @@ const SOLICITATIONS: u32 = 3;
 /// # Errors
 /// [`BenchError`] when nothing can be measured; answers that are wrong or do not come are in the report.
 pub fn run(link: &Link, options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Report, BenchError> {
+    if let Some(pid) = options.server_pid.filter(|pid| cpu::spent(*pid).is_none()) {
+        return Err(BenchError::NoProcess(pid));
+    }
     let mut bench = Bench::open(link, options)?;
     if options.workload.needs_router() && options.router.is_none() {
         bench.find_router()?;

@@ -40,8 +40,12 @@ fn frame(workload: Workload, step: Step, path: Path) -> Vec<u8> {
 /// The frame as `etherparse` sees it: source MAC, addresses, hop limit and payload; its checksum holds.
 fn opened(frame: &[u8]) -> (MacAddr, Ipv6Addr, Ipv6Addr, u8, Vec<u8>) {
     let packet = SlicedPacket::from_ethernet(frame).expect("a frame");
-    let ethernet =
-        packet.link.as_ref().and_then(|link| link.to_header()).and_then(|h| h.ethernet2()).expect("Ethernet");
+    let ethernet = packet
+        .link
+        .as_ref()
+        .and_then(etherparse::LinkSlice::to_header)
+        .and_then(etherparse::LinkHeader::ethernet2)
+        .expect("Ethernet");
     let Some(NetSlice::Ipv6(ip)) = &packet.net else { panic!("IPv6") };
     let (source, destination) = (ip.header().source(), ip.header().destination());
     assert_eq!(ethernet.destination, ip6::group_mac(destination.into()).0);
