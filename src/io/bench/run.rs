@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,11 +45,13 @@ pub fn run(link: &Link, options: &Options, progress: &mut dyn FnMut(Progress)) -
     if let Some(pid) = options.server_pid.filter(|pid| cpu::spent(*pid).is_none()) {
         return Err(BenchError::NoProcess(pid));
     }
-    let mut bench = Bench::open(link, options)?;
+    let mut options = options.clone();
     if options.workload.needs_router() && options.router.is_none() {
-        bench.find_router()?;
+        let pace = Pace::Window(1);
+        let ask = Options { workload: Workload::Rs, pace, leases: None, ..options.clone() };
+        options.router = Some(Bench::open(link, &ask)?.find_router()?);
     }
-    bench.measure(options, progress)
+    Bench::open(link, &options)?.measure(&options, progress)
 }
 
 struct Bench {
@@ -107,7 +110,7 @@ impl Bench {
     }
 
     /// Lets the first guest ask for a router.
-    fn find_router(&mut self) -> Result<(), BenchError> {
+    fn find_router(mut self) -> Result<Ipv6Addr, BenchError> {
         for _ in 0..SOLICITATIONS {
             let now = self.now();
             self.desk.transmit(0, Step::RouterSolicitation, false, now);
@@ -116,8 +119,8 @@ impl Bench {
             while self.now() < end {
                 let now = self.now();
                 self.hear(now);
-                if self.desk.guests.router.is_some() {
-                    return Ok(());
+                if let Some(router) = self.desk.guests.router {
+                    return Ok(router);
                 }
                 self.rest(now)?;
             }
@@ -130,7 +133,6 @@ impl Bench {
         options: &Options,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, BenchError> {
-        self.restart();
         let guests = options.crowd.count();
         let storm = options.pace.is_storm();
         if !storm {
@@ -165,12 +167,6 @@ impl Bench {
                 .then(|| Duration::from_nanos(last.saturating_sub(begin)).as_secs_f64()),
         });
         Ok(report)
-    }
-
-    /// The paces count from here.
-    fn restart(&mut self) {
-        self.start = Instant::now();
-        (self.heard, self.told) = (0, 0);
     }
 
     /// Plays until `end`, or until all guests of a storm are bound.
