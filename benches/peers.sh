@@ -89,7 +89,7 @@ cat >"$home/kea.json" <<KEA
     "pd-pools": [ { "prefix": "2001:db8:8000::", "prefix-len": 34, "delegated-len": 64 } ] } ] } }
 KEA
 cat >"$home/radvd.conf" <<RADVD
-interface $DEVICE { AdvSendAdvert on; AdvManagedFlag on; MinDelayBetweenRAs 0.03;
+interface $DEVICE { AdvSendAdvert on; AdvManagedFlag on; AdvRASolicitedUnicast on;
   prefix $PREFIX::/64 { AdvAutonomous off; }; RDNSS 2001:db8:cafe:a::e { }; DNSSL example.com { }; };
 RADVD
 cat >"$home/dhcpd.conf" <<DHCPD
