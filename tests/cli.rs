@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const SUBCOMMANDS: [&str; 7] = ["check", "compile", "run", "replay", "explain", "probe", "demo"];
+const SUBCOMMANDS: [&str; 8] = ["check", "compile", "run", "replay", "explain", "probe", "demo", "bench"];
 
 fn frontdesk(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_frontdesk");
@@ -96,8 +96,15 @@ fn the_help_lists_the_exit_codes() {
 
 #[test]
 fn a_wrong_command_line_ends_with_64() {
-    let wrong: [&[&str]; 6] = [
+    let wrong: [&[&str]; 13] = [
         &[],
+        &["bench"],
+        &["bench", "--pair", "tap0"],
+        &["bench", "--pair", "--rate", "10", "--window", "10"],
+        &["bench", "--pair", "--rate", "0"],
+        &["bench", "--pair", "--base", "33:33:00:00:00:00"],
+        &["bench", "--pair", "--guests", "20", "--server-ports", "10"],
+        &["bench", "tap0", "--server-ports", "10"],
         &["serve"],
         &["check"],
         &["replay", "a.pcap"],

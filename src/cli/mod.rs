@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, no logic beyond parsing arguments and printing.
 
+mod bench;
 mod check;
 mod compile;
 mod demo;
@@ -19,7 +20,8 @@ use clap::{Parser, Subcommand};
 pub mod exit {
     /// Done, and everything was well.
     pub const OK: u8 = 0;
-    /// Done, and something was not well: a guest of `demo` or `probe` was not configured.
+    /// Done, and something was not well: a guest of `demo` or `probe` was not configured, or
+    /// `bench` got wrong answers or too few.
     pub const FAILED: u8 = 1;
     /// The command line is wrong.
     pub const USAGE: u8 = 64;
@@ -62,7 +64,7 @@ impl fmt::Display for Failure {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done; 1 a guest was not configured (demo, probe); 64 usage; 65 bad data in a lease source, table or \
+Exit codes: 0 done; 1 a guest was not configured (demo, probe) or answers were wrong or lost (bench); 64 usage; 65 bad data in a lease source, table or \
 capture; 66 no such file; 69 something needed is missing on this machine; 71 the operating system refused, or the output cannot be printed; 73 a file \
 cannot be written; 77 not permitted (root or CAP_NET_RAW is missing); 78 bad configuration file.
 
@@ -85,6 +87,7 @@ enum Command {
     Explain(explain::Args),
     Probe(probe::Args),
     Demo(demo::Args),
+    Bench(bench::Args),
 }
 
 /// Runs the program with the process's arguments; the exit codes are those of [`exit`].
@@ -107,6 +110,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -13,6 +13,7 @@ mod leases;
 mod listener;
 mod log;
 mod notify;
+pub mod pair;
 mod service;
 
 pub use config::{Config, LogFormat, Problem, Settings, attach_patterns, ring_frames};

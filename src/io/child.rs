@@ -109,6 +109,12 @@ impl Server {
         Err(ChildError::Late { program, seconds: patience.as_secs(), output: server.output() })
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it wrote to standard output and standard error so far.
     #[must_use]
     pub fn output(&self) -> String {

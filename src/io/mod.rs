@@ -4,6 +4,7 @@
 
 pub mod atomic;
 pub mod bare;
+pub mod bench;
 pub mod capture;
 pub mod child;
 pub mod clock;

@@ -10,7 +10,9 @@ use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, CacheInfo,
 };
-use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RoutePreference, RouteProtocol,
 };
@@ -220,11 +222,16 @@ fn link(message: &LinkMessage) -> Link {
         mac: MacAddr::default(),
         mtu: 0,
         running: message.header.flags.contains(LinkFlags::Up | LinkFlags::Running),
+        cable: false,
     };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::LinkInfo(parts) => {
+                let cable = |part: &LinkInfo| matches!(part, LinkInfo::Kind(InfoKind::Tun | InfoKind::Veth));
+                link.cable = parts.iter().any(cable);
+            }
             LinkAttribute::Address(octets) => {
                 link.mac = MacAddr(octets.as_slice().try_into().unwrap_or_default());
             }

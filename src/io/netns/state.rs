@@ -17,6 +17,8 @@ pub struct Link {
     pub mtu: u32,
     /// True when it was set up and has its carrier.
     pub running: bool,
+    /// True for a veth or a tap: what is sent there reaches what is plugged into it, on this machine.
+    pub cable: bool,
 }
 
 /// An IPv6 address of a device.

@@ -231,5 +231,6 @@ fn dispatch(asm: &mut Assembler, to: &Exits, extension: Label) {
     asm.jump(to.drop);
 }
 
+mod answers;
 #[cfg(test)]
 mod tests;

@@ -340,3 +340,26 @@ mod with_the_engine {
         }
     }
 }
+
+/// What answers to many guests pass, and nothing of others.
+#[test]
+fn answers_pass_to_the_guests_of_a_tool_only() {
+    let heads = |heads: &[u32]| Filter::for_answers(&heads.iter().copied().collect());
+    let to = |mac: [u8; 6], frame: Vec<u8>| [&mac[..], frame.get(6..).expect("a frame")].concat();
+    let (own, other) = ([2, 0xfd, 0, 0, 9, 9], [2, 0xfd, 0, 1, 9, 9]);
+    let filter = heads(&[0x02fd_0000, 0x02fe_0000]);
+    for frame in
+        [icmp(GUEST, 134, &[0; 8]), icmp(GUEST, 135, &GUEST), icmp(GUEST, 136, &ROUTER), udp(GUEST, 546)]
+    {
+        assert!(run(&filter, &to(own, frame.clone())));
+        assert!(run(&filter, &tagged(&to(own, frame.clone()), 0x8100)));
+        assert!(run(&filter, &to([0x33, 0x33, 0, 0, 0, 1], frame.clone())), "a group");
+        assert!(!run(&filter, &to(other, frame.clone())));
+        let everybody: Vec<u32> = (0..=MAX_ENDINGS as u32).collect();
+        assert!(run(&heads(&everybody), &to(other, frame)), "too many to compare");
+    }
+    assert!(run(&filter, &to(own, udp(GUEST, 547))), "to a relay");
+    for frame in [icmp(GUEST, 133, &[]), icmp(GUEST, 128, b"ping"), udp(GUEST, 53), tcp(GUEST, 80)] {
+        assert!(!run(&filter, &to(own, frame)));
+    }
+}
