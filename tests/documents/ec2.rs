@@ -21,7 +21,7 @@ availability_zone = "nova"
 public_keys = {{ mykey = "{KEY}", second = "ssh-rsa AAAA" }}
 [ports.metadata.ec2]
 ami-id = "ami-00000001"
-ami-manifest-path = "FIXME"
+ami-manifest-path = "image.manifest.xml"
 block-device-mapping = {{ ami = "vda" }}
 instance-type = "m1.tiny"
 kernel-id = "aki-00000002"
