@@ -4,7 +4,7 @@
 //! implementation, like the probe: frames are `etherparse`'s and `dhcproto`'s, cut into templates once and patched for
 //! each guest, and answers have a reader of their own; nothing of the `wire` room is used.
 //!
-//! Reading first: [`workload`] (what guests say), [`pace`] (when), [`guests`] (what answers mean), [`desk`] (all three
+//! Reading first: `workload` (what guests say), `pace` (when), `guests` (what answers mean), `desk` (all three
 //! together), [`run`] (the loop around them).
 
 mod answer;
