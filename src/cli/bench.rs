@@ -153,7 +153,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         let message = "the workload relay needs --link-address: an address of the guests' link";
         return Err(Failure::new(exit::USAGE, message));
     }
-    let reports = match &args.device {
+    let (reports, failure) = match &args.device {
         Some(device) => on_device(args, device, crowd, &workloads)?,
         None => as_pair(args, crowd, &workloads)?,
     };
@@ -164,6 +164,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         print::text(json + "\n")?;
     } else {
         print::text(text::Table(&reports))?;
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
     }
     let good = reports.iter().all(|report| report.is_good(args.max_loss));
     Ok(if good { exit::OK } else { exit::FAILED })
@@ -221,12 +224,7 @@ fn options(args: &Args, crowd: Crowd, workloads: &[Workload]) -> Options {
 }
 
 /// Against the server that is there.
-fn on_device(
-    args: &Args,
-    device: &str,
-    crowd: Crowd,
-    workloads: &[Workload],
-) -> Result<Vec<Report>, Failure> {
+fn on_device(args: &Args, device: &str, crowd: Crowd, workloads: &[Workload]) -> Result<Played, Failure> {
     let link = bench::device(device).map_err(|error| failure(&error))?;
     if !link.cable && !args.yes_this_device {
         let message = format!(
@@ -238,18 +236,14 @@ fn on_device(
     let table = args.leases.as_deref().map(leases::load).transpose()?;
     let options = Options { leases: table, ..options(args, crowd, workloads) };
     print::note(text::Notice { options: &options, workloads, device });
-    let mut bar = Bar::new(workloads.len());
-    let play = |workload: &Workload| {
-        let options = Options { workload: *workload, ..options.clone() };
-        let report = bench::run(&link, &options, &mut |progress| bar.show(progress));
-        bar.next();
-        report.map_err(|error| failure(&error))
+    let play = |options: &Options, bar: &mut Bar| {
+        bench::run(&link, options, &mut |progress| bar.show(progress)).map_err(|error| failure(&error))
     };
-    workloads.iter().map(play).collect()
+    Ok(play_all(&options, workloads, play))
 }
 
 /// Against a server of our own.
-fn as_pair(args: &Args, crowd: Crowd, workloads: &[Workload]) -> Result<Vec<Report>, Failure> {
+fn as_pair(args: &Args, crowd: Crowd, workloads: &[Workload]) -> Result<Played, Failure> {
     let ports = args.server_ports.unwrap_or(args.guests);
     if ports < args.guests {
         let message = format!("--server-ports {ports} leaves some of the {} guests without one", args.guests);
@@ -266,22 +260,39 @@ fn as_pair(args: &Args, crowd: Crowd, workloads: &[Workload]) -> Result<Vec<Repo
         server_pid: Some(pair.server_pid()),
         ..options(args, crowd, workloads)
     };
-    let device = format!("{}, a cable to frontdesk run with {ports} ports", pair::DEVICE);
+    let device = format!("a cable to frontdesk run with {ports} ports");
     print::note(text::Notice { options: &options, workloads, device: &device });
-    let mut bar = Bar::new(workloads.len());
-    let play = |workload: &Workload| {
-        let options = Options { workload: *workload, ..options.clone() };
-        let report = pair.play(&options, &mut |progress| bar.show(progress));
-        bar.next();
-        report.map_err(|error| pair_failure(&error))
+    let play = |options: &Options, bar: &mut Bar| {
+        pair.play(options, &mut |progress| bar.show(progress)).map_err(|error| pair_failure(&error))
     };
-    workloads.iter().map(play).collect()
+    Ok(play_all(&options, workloads, play))
+}
+
+/// What was measured, and why the rest was not.
+type Played = (Vec<Report>, Option<Failure>);
+
+fn play_all(
+    options: &Options,
+    workloads: &[Workload],
+    mut play: impl FnMut(&Options, &mut Bar) -> Result<Report, Failure>,
+) -> Played {
+    let mut bar = Bar::new(workloads.len());
+    let mut reports = Vec::with_capacity(workloads.len());
+    for workload in workloads {
+        match play(&Options { workload: *workload, ..options.clone() }, &mut bar) {
+            Ok(report) => reports.push(report),
+            Err(failure) => return (reports, Some(failure)),
+        }
+        bar.next();
+    }
+    (reports, None)
 }
 
 /// This program as an operator would start it on a hypervisor.
 fn dataplane() -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.args(["run", "--attach", pair::DEVICE, "--ring-frames", "4096", "--leases", "/dev/stdin"]);
+    command.args(["run", "--attach", pair::DEVICE, "--attach", pair::RELAYS]);
+    command.args(["--ring-frames", "4096", "--leases", "/dev/stdin"]);
     command
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::io::bench::{self, BenchError, Options, Progress, Report};
+use crate::io::bench::{self, BenchError, Options, Progress, Report, Workload};
 use crate::io::child::{ChildError, Server};
 use crate::io::netns::{self, Link, Netlink, Netns, NetnsError};
 use crate::types::MacAddr;
@@ -30,15 +30,16 @@ pub enum PairError {
     File(#[from] io::Error),
 }
 
-/// The dataplane's end of the cable.
+/// The dataplane's end of the guests' cable.
 pub const DEVICE: &str = "tap-bench";
 
-/// The guests' end.
-const NIC: &str = "guests";
+/// The dataplane's end of the relay's cable: nobody is a guest where relays are believed.
+pub const RELAYS: &str = "relay-bench";
 
-/// MACs of the router and of the guests' end: of their own range, so that no guest has one of them.
+/// The other ends, and their MACs: of a range of their own with the router's, so that no guest has one of them.
+const ENDS: [(&str, &str, MacAddr); 2] =
+    [(DEVICE, "guests", MacAddr([2, 0xfe, 0, 0, 0, 2])), (RELAYS, "relay", MacAddr([2, 0xfe, 0, 0, 0, 3]))];
 const ROUTER: &str = "02:fe:00:00:00:01";
-const NIC_MAC: MacAddr = MacAddr([2, 0xfe, 0, 0, 0, 2]);
 
 /// How long the dataplane may take to be ready: a million ports are compiled in a few seconds, on a busy machine in more.
 const START: Duration = Duration::from_secs(120);
@@ -46,16 +47,17 @@ const START: Duration = Duration::from_secs(120);
 /// How long the cable may take to have its carrier.
 const CARRIER: Duration = Duration::from_secs(5);
 
-/// A running dataplane and a device that leads to it.
+/// A running dataplane and the devices that lead to it.
 #[derive(Debug)]
 pub struct Pair {
     server: Server,
     guests: Netns,
-    link: Link,
+    /// The guests' end and the relay's.
+    links: [Link; 2],
 }
 
 impl Pair {
-    /// Starts `dataplane`, which serves the lease file on its standard input on the device called [`DEVICE`] and
+    /// Starts `dataplane`, which serves the lease file on its standard input on [`DEVICE`] and [`RELAYS`], and
     /// notifies `READY=1` (`sd_notify(3)`). Must be called while the process has one thread, which then is in a
     /// namespace of its own.
     ///
@@ -69,26 +71,20 @@ impl Pair {
             netns.set_sysctl("ipv6/conf/default/disable_ipv6", "1")?;
         }
         let (host, far) = (Netlink::open()?, guests.netlink()?);
-        let port = host.add_veth(DEVICE, NIC, NIC_MAC, &guests)?;
-        host.set_up(port)?;
-        far.set_up(far.link(NIC)?.index)?;
-        let deadline = Instant::now() + CARRIER;
-        let link = loop {
-            let link = far.link(NIC)?;
-            if link.running {
-                break link;
-            }
-            if Instant::now() > deadline {
-                return Err(BenchError::Down(NIC.into()).into());
-            }
-            sleep(Duration::from_millis(1));
+        let cable = |(near, far_end, mac)| -> Result<Link, PairError> {
+            let port = host.add_veth(near, far_end, mac, &guests)?;
+            host.set_up(port)?;
+            far.set_up(far.link(far_end)?.index)?;
+            carrier(&far, far_end)
         };
+        let [guests_end, relay_end] = ENDS;
+        let links = [cable(guests_end)?, cable(relay_end)?];
         // A file without a name: it cannot be left behind.
         let mut file = tempfile::tempfile()?;
         file.write_all(leases.as_bytes())?;
         dataplane.stdin(file);
         let server = Server::start(dataplane, START)?;
-        Ok(Self { server, guests, link })
+        Ok(Self { server, guests, links })
     }
 
     /// Number of the dataplane's process.
@@ -97,7 +93,7 @@ impl Pair {
         self.server.id()
     }
 
-    /// Plays guests at their end of the cable.
+    /// Plays guests at their end of the cable, or behind the relay's.
     ///
     /// # Errors
     /// [`PairError`] when nothing can be measured.
@@ -106,7 +102,24 @@ impl Pair {
         options: &Options,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Report, PairError> {
-        Ok(self.guests.run(|| bench::run(&self.link, options, progress))??)
+        let [guests, relay] = &self.links;
+        let link = if options.workload == Workload::Relay { relay } else { guests };
+        Ok(self.guests.run(|| bench::run(link, options, progress))??)
+    }
+}
+
+/// The device, once its cable carries.
+fn carrier(netlink: &Netlink, name: &str) -> Result<Link, PairError> {
+    let deadline = Instant::now() + CARRIER;
+    loop {
+        let link = netlink.link(name)?;
+        if link.running {
+            return Ok(link);
+        }
+        if Instant::now() > deadline {
+            return Err(BenchError::Down(name.into()).into());
+        }
+        sleep(Duration::from_millis(1));
     }
 }
 
@@ -119,7 +132,7 @@ pub fn leases(macs: impl Iterator<Item = MacAddr>) -> String {
     let mut text = format!(
         "version = 1\n\
          [server]\ncloud = \"bench\"\n\
-         [relay]\ndevices = [\"{DEVICE}\"]\n\
+         [relay]\ndevices = [\"{RELAYS}\"]\n\
          [networks.bench]\n\
          router = {{ mac_address = \"{ROUTER}\", lifetime = 1800 }}\n\
          dns_nameservers = [\"2001:db8:cafe:a::e\", \"2001:db8:cafe:a::f\"]\n\
