@@ -284,7 +284,7 @@ fn silence_is_loss() {
             assert!(report["lost"][message].as_u64() >= Some(64), "{report:#}");
         }
         let storm =
-            ["--workload", "solicit", "--storm", "0", "--guests", "20", "--time", "1.5", "--warm-up", "0"];
+            ["--workload", "solicit", "--storm", "0", "--guests", "20", "--time", "2.4", "--warm-up", "0"];
         let mut command = bench(&["eth0", "--json"]);
         command.args(storm);
         let report = self::reports(&guest.output(command)).remove(0);
