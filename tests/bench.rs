@@ -175,6 +175,27 @@ fn leases_that_are_not_the_guests_own_are_wrong() {
     });
 }
 
+#[test]
+fn guests_of_a_vlan_are_answered_inside_it() {
+    alone("guests_of_a_vlan_are_answered_inside_it", || {
+        let lan = Lan::new(false);
+        let guest = lan.plug("tap0", "02:fe:00:00:00:09");
+        guest.up();
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let text = leases("a").replace("[networks.one]\n", "[networks.one]\nvlan = 101\n");
+        let leases = write(home.path(), "leases.toml", &text);
+        let mut server = Command::new(FRONTDESK);
+        server.args(["run", "--attach", "tap0", "--leases", &leases]);
+        let _server = Server::start(server, Duration::from_secs(20)).expect("the dataplane");
+        let inside = ["--guests", "10", "--workload", "ns,boot,pd", "--vlan", "101", "--leases", &leases];
+        let output = play(&guest, &inside);
+        reports(&output).iter().for_each(assert_good);
+        assert_eq!(output.status.code(), Some(0));
+        let output = play(&guest, &["--guests", "10", "--workload", "rs", "--vlan", "102"]);
+        assert_eq!(reports(&output).remove(0)["exchanges"], 0);
+    });
+}
+
 /// A bridge with a server's address, and the generator's end of a cable to it.
 fn lan() -> (Lan, Guest) {
     let lan = Lan::new(false);
