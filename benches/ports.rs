@@ -82,10 +82,14 @@ fn ports(criterion: &mut Criterion) {
             ("unknown-mac", of(&strangers, solicitation), false),
             ("foreign", of(&guests, foreign), false),
         ] {
+            // The first time each is heard, timers of unsolicited RAs are set: their heap may grow.
+            for frame in &frames {
+                let verdict = show(&mut engine, frame, &mut out);
+                assert_eq!(matches!(verdict, Verdict::Answer { .. }), answered, "{name}: {verdict:?}");
+            }
             let allocations = allocation_counter::measure(|| {
                 for frame in &frames {
-                    let verdict = show(&mut engine, frame, &mut out);
-                    assert_eq!(matches!(verdict, Verdict::Answer { .. }), answered, "{name}: {verdict:?}");
+                    black_box(show(&mut engine, frame, &mut out));
                 }
             });
             assert_eq!(allocations.count_total, 0, "{name} allocates with {ports} ports");
