@@ -15,6 +15,9 @@ use crate::wire::envelope::{Envelope, Layer, Open};
 use crate::wire::frame::Frame;
 use crate::wire::ndp::{NEIGHBOR_ADVERTISEMENT, NeighborSolicitation, SourceLinkLayer, TARGET_LINK_LAYER};
 
+/// The first 16 bits of groups of link scope (RFC 4291 §2.7).
+const LINK_SCOPE_GROUP: u16 = 0xff02;
+
 const ROUTER: u32 = 0x8000_0000;
 const SOLICITED: u32 = 0x4000_0000;
 const OVERRIDE: u32 = 0x2000_0000;
@@ -32,7 +35,9 @@ pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mu
     if !probe && !asker.is_its_address() {
         return Err(Reason::BadSource);
     }
-    if !frame.destination.is_multicast() && !asker.is_ours(frame.destination) {
+    // Neighbors are on the link, and so are the groups that reach them.
+    let [scope, ..] = frame.destination.segments();
+    if scope != LINK_SCOPE_GROUP && !asker.is_ours(frame.destination) {
         return Err(Reason::BadDestination);
     }
     // RFC 4861 §7.2.4: S only to one who has an address; a probe is answered to all nodes, which defends the address.

@@ -94,6 +94,19 @@ fn nd_001_what_rfc_4861_discards_is_not_answered() {
     assert_eq!(world.refuse(&g, &wrong), Reason::BadChecksum);
 }
 
+/// Groups beyond the link reach no neighbour, whatever their last octets.
+#[test]
+fn nd_001_a_solicitation_to_a_group_beyond_the_link_is_dropped() {
+    let mut world = World::new();
+    let body = [&[0; 4], ip(ROUTER).octets().as_slice(), &[1, 1], &guest().mac].concat();
+    for group in ["ff05::1:ff00:1", "ff00::1:ff00:1", "ff0e::1"] {
+        assert_eq!(world.refuse(&guest(), &guest().icmp(group, 255, 135, 0, &body)), Reason::BadDestination);
+    }
+    for group in ["ff02::1:ff00:1", "ff02::1"] {
+        assert_eq!(world.ask(&guest(), &guest().icmp(group, 255, 135, 0, &body)).message[0], 136);
+    }
+}
+
 #[test]
 fn nd_014_a_spoofed_link_layer_address_is_dropped() {
     let g = guest();
