@@ -21,6 +21,10 @@ impl responder::Listener for Listener {
         self.events.try_send((device, event)).is_ok()
     }
 
+    fn detached(&mut self, device: u32) {
+        self.metadata.detached(device);
+    }
+
     fn segment(&mut self, segment: Segment, socket: &Arc<Socket>) -> bool {
         self.metadata.hand(segment, socket)
     }

@@ -13,6 +13,8 @@ use crate::types::{Instant, MacAddr};
 pub trait Listener: Send + 'static {
     /// What a guest on `device` told; false when there was no room for it.
     fn event(&mut self, device: u32, event: Event) -> bool;
+    /// A device is gone.
+    fn detached(&mut self, _device: u32) {}
     /// A segment for the metadata service, and the socket that its answers go out by; false when there was no room.
     fn segment(&mut self, segment: Segment, socket: &Arc<Socket>) -> bool;
 }

@@ -9,16 +9,15 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
-/// A body with a deadline, and something that is kept until it is over.
+/// A body with a deadline.
 #[derive(Debug)]
-pub struct Timed<K = ()> {
+pub struct Timed {
     body: Incoming,
     span: Duration,
     /// Each piece has the whole span, not all of them together.
     each: bool,
     /// Begins with the first wait.
     deadline: Option<Pin<Box<Sleep>>>,
-    _kept: K,
 }
 
 /// A body did not come in time.
@@ -29,18 +28,16 @@ struct Late;
 impl Timed {
     /// A body that must be complete within `span` once it is waited for.
     pub(super) fn whole(body: Incoming, span: Duration) -> Self {
-        Self { body, span, each: false, deadline: None, _kept: () }
+        Self { body, span, each: false, deadline: None }
+    }
+
+    /// A body whose every piece must come within `span`.
+    pub(super) fn pieces(body: Incoming, span: Duration) -> Self {
+        Self { body, span, each: true, deadline: None }
     }
 }
 
-impl<K> Timed<K> {
-    /// A body whose every piece must come within `span`; `kept` is dropped with it.
-    pub(super) fn pieces(body: Incoming, span: Duration, kept: K) -> Self {
-        Self { body, span, each: true, deadline: None, _kept: kept }
-    }
-}
-
-impl<K: Unpin> Body for Timed<K> {
+impl Body for Timed {
     type Data = Bytes;
     type Error = Box<dyn Error + Send + Sync>;
 

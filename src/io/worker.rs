@@ -316,6 +316,7 @@ impl<R: Responder> Loop<R> {
                 Control::Detach(device) => {
                     self.close(device);
                     self.desk.responder.detach(device);
+                    self.listener.detached(device);
                 }
                 Control::Publish(table) => self.desk.responder.publish(table, now),
                 Control::Report(to) => {

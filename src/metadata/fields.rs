@@ -61,9 +61,10 @@ pub fn is_made_by_us(name: &HeaderName) -> bool {
     framing.contains(name) || name == "keep-alive" || name.as_str().starts_with("proxy-")
 }
 
-/// `HeaderName` is in lower case already.
+/// All that is no letter and no digit is one to gateways that make names of variables from fields. `HeaderName` is in lower
+/// case already.
 fn fold(name: &str) -> String {
-    name.replace('_', "-")
+    name.replace(|sign: char| !sign.is_ascii_alphanumeric(), "-")
 }
 
 fn remove_if(fields: &mut HeaderMap, wrong: impl Fn(&str) -> bool) {
@@ -117,6 +118,7 @@ mod tests {
         let mut found = fields(&[
             ("X-Instance-ID", "1"),
             ("x_instance_id", "1"),
+            ("x.instance.id", "1"),
             ("X-INSTANCE_ID-Signature", "1"),
             ("X-Tenant-ID", "1"),
             ("X-Forwarded-For", "1"),

@@ -9,7 +9,8 @@ pub struct Limits {
     /// Connections of one guest. A crawler opens one at a time, a node of containers some dozens; a further SYN is
     /// dropped, so that the guest tries again. 1 to 1024.
     pub connections_per_guest: usize,
-    /// Connections of all guests: at most 24 KiB of memory each. 1 to 1 000 000.
+    /// Connections of all guests: 24 KiB of memory for each that is open, and up to 64 KiB more while an answer waits for
+    /// the guest to take it. 1 to 1 000 000.
     pub connections: usize,
     /// Requests of one guest per second, in the long run; 0 for as many as it likes. A crawl of cloud-init is 25 GETs
     /// within seconds, and several crawlers may run in one guest.
@@ -32,7 +33,7 @@ pub struct Limits {
     pub upstream_timeout: Duration,
     /// Until a connection to an upstream is open; then the next one is tried.
     pub connect_timeout: Duration,
-    /// Requests of all guests that are with upstreams at once; a further one is answered 503.
+    /// Requests of all guests that wait for one upstream at once; a further one is answered 503.
     pub upstream_requests: usize,
 }
 

@@ -1,6 +1,5 @@
 //! A guest that asks, and the upstream that is asked for it.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +52,7 @@ pub(crate) fn nova_at(
         hedge: PATIENCE,
     };
     change(&mut config, &mut limits);
-    Upstream::new("nova", &config, &limits, &Rc::default())
+    Upstream::new("nova", &config, &limits)
 }
 
 /// Runs a test as the metadata thread runs.

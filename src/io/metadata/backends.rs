@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{Request, Response, StatusCode};
@@ -29,10 +28,9 @@ impl Backends {
         let mut key = [0; 32];
         ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key)
             .map_err(|_| io::Error::other("the kernel gives no random octets"))?;
-        let in_flight = Rc::default();
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
-            let upstream = Upstream::new(name, upstream, &config.limits, &in_flight)
+            let upstream = Upstream::new(name, upstream, &config.limits)
                 .map_err(|why| io::Error::other(format!("metadata.upstreams.{name}: {why}")))?;
             upstreams.insert(name.clone(), upstream);
         }

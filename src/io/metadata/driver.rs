@@ -15,6 +15,7 @@ use super::http;
 use super::queue::{Handed, Outlet};
 use crate::io::modesty::give_memory_back;
 use crate::io::packet::{BATCH, Sent, Socket};
+use crate::types::Instant;
 
 /// Segments taken from the queue before connections have their turn.
 const TURN: usize = BATCH;
@@ -35,16 +36,31 @@ pub(super) struct Driver {
     /// The way to each device that a guest was heard on.
     sockets: HashMap<u32, Weak<Socket>>,
     sent: Sent,
-    /// The most connections that were open since memory was given back.
+    /// The most connections that were open since memory was given back, when that was, and when it is due again.
     most: usize,
+    gave_back: Option<Instant>,
+    due: Option<Instant>,
 }
+
+/// Between two times that memory is given back, and after the last connection.
+const GIVING_BACK: Duration = Duration::from_secs(10);
+const AFTER: Duration = Duration::from_millis(200);
 
 /// Connections whose memory is worth giving back once they are closed: some megabytes.
 const MANY: usize = 128;
 
 impl Driver {
     pub(super) fn new(desk: Rc<Desk>, inbox: Outlet, control: UnboundedReceiver<Control>) -> Self {
-        Self { desk, inbox, control, sockets: HashMap::new(), sent: Sent::default(), most: 0 }
+        Self {
+            desk,
+            inbox,
+            control,
+            sockets: HashMap::new(),
+            sent: Sent::default(),
+            most: 0,
+            gave_back: None,
+            due: None,
+        }
     }
 
     /// Runs until it is told to stop, or nobody is left who could tell.
@@ -54,6 +70,10 @@ impl Driver {
             match self.wait(&mut batch).await {
                 Woken::Control(None | Some(Control::Stop)) | Woken::Segments(0) => return,
                 Woken::Control(Some(Control::Publish(table))) => self.desk.stacks.borrow_mut().publish(table),
+                Woken::Control(Some(Control::Detached(device))) => {
+                    self.sockets.remove(&device);
+                    self.desk.stacks.borrow_mut().detached(device);
+                }
                 Woken::Control(Some(Control::Report(to))) => {
                     // Whoever asked may have given up.
                     let _ = to.send(self.report());
@@ -72,7 +92,8 @@ impl Driver {
 
     async fn wait(&mut self, batch: &mut Vec<Handed>) -> Woken {
         let desk = Rc::clone(&self.desk);
-        let due = desk.stacks.borrow().next_timeout().map(|at| at.since(desk.clock.now()));
+        let due = desk.stacks.borrow().next_timeout().into_iter().chain(self.due).min();
+        let due = due.map(|at| at.since(desk.clock.now()));
         tokio::select! {
             biased;
             control = self.control.recv() => Woken::Control(control),
@@ -125,12 +146,19 @@ impl Driver {
         }
     }
 
-    /// Once all of many connections are over, what they needed goes back to the system.
+    /// Once all of many connections are over, and their tasks too, what they needed goes back to the system.
     fn clean_up(&mut self) {
         let (connections, _) = self.desk.stacks.borrow().open_now();
+        let now = self.desk.clock.now();
         self.most = self.most.max(connections);
-        if connections == 0 && self.most >= MANY {
-            self.most = 0;
+        if connections > 0 || self.most < MANY {
+            self.due = None;
+            return;
+        }
+        let earliest = self.gave_back.map_or(now, |at| at.plus(GIVING_BACK)).max(now.plus(AFTER));
+        if *self.due.get_or_insert(earliest) <= now {
+            (self.most, self.gave_back, self.due) = (0, Some(now), None);
+            self.desk.stacks.borrow_mut().let_go();
             give_memory_back();
         }
     }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -41,6 +42,9 @@ pub(super) async fn serve(desk: Rc<Desk>, id: ConnectionId) {
     }
 }
 
+/// How long a request that came too early waits for its refusal.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>>>>;
 
 async fn answer(
@@ -51,7 +55,12 @@ async fn answer(
     let started = desk.clock.now();
     count(&desk.tally.requests);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = decide(&desk, id, request).await;
+    // A guest that is gone is waited for by nobody, least of all by an upstream.
+    let gone = poll_fn(|context| desk.stacks.borrow_mut().poll_gone(id, context));
+    let response = tokio::select! {
+        response = decide(&desk, id, request) => response,
+        () = gone => plain(StatusCode::REQUEST_TIMEOUT, ""),
+    };
     desk.tally.answered(response.status());
     if tracing::enabled!(tracing::Level::DEBUG)
         && let Some(sender) = desk.stacks.borrow().sender(id)
@@ -63,8 +72,11 @@ async fn answer(
 }
 
 async fn decide(desk: &Rc<Desk>, id: ConnectionId, request: Request<Incoming>) -> Response<Answer> {
-    if let Err(pause) = desk.stacks.borrow_mut().admit(id, desk.clock.now()) {
+    let admitted = desk.stacks.borrow_mut().admit(id, desk.clock.now());
+    if let Err(pause) = admitted {
         count(&desk.tally.limited);
+        // Whoever is too fast waits: meanwhile its window is closed, and refusing it costs next to nothing.
+        tokio::time::sleep(pause.min(MAX_PAUSE)).await;
         return limited(pause);
     }
     let (head, body) = request.into_parts();

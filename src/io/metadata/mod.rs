@@ -24,6 +24,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam::channel::{Sender, bounded};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -40,7 +41,13 @@ use crate::lease::LeaseTable;
 use crate::metadata::Config;
 use crate::metadata::stacks::Stacks;
 
+/// How long the control thread waits for a report.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
 enum Control {
+    /// A device is gone, and its number may be given to another.
+    Detached(u32),
     Publish(Arc<LeaseTable>),
     Report(Sender<Vec<(&'static str, u64)>>),
     Stop,
@@ -64,8 +71,8 @@ impl Metadata {
         table: Arc<LeaseTable>,
         ended: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
-        let (inlet, outlet) = queue::queue();
         let (control, requests) = unbounded_channel();
+        let (inlet, outlet) = queue::queue(control.clone());
         let (tell, told) = bounded(1);
         let body = move || {
             let _ended = OnDrop(Some(ended));
@@ -88,6 +95,8 @@ impl Metadata {
                     let _ = tell.send(Ok(()));
                     tokio::task::LocalSet::new()
                         .block_on(&runtime, Driver::new(desk, outlet, requests).run());
+                    // A name that is being resolved is waited for by nobody.
+                    runtime.shutdown_background();
                 }
             }
         };
@@ -107,12 +116,12 @@ impl Metadata {
         self.request(Control::Publish(table));
     }
 
-    /// What became of segments, connections and requests so far, by name; empty when the thread has ended.
+    /// What became of segments, connections and requests so far, by name; empty when the thread has ended or is too busy.
     #[must_use]
     pub fn report(&self) -> Vec<(&'static str, u64)> {
         let (answer, report) = bounded(1);
         self.request(Control::Report(answer));
-        report.recv().unwrap_or_default()
+        report.recv_timeout(PATIENCE).unwrap_or_default()
     }
 
     /// Ends the thread; guests' connections are forgotten without a word, and refused by a reset after a new start.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc;
 
+use super::Control;
 use crate::io::packet::Socket;
 use crate::lease::PortId;
 use crate::metadata::Segment;
@@ -42,6 +43,7 @@ impl Waiting {
 pub struct Inlet {
     queue: mpsc::Sender<Handed>,
     waiting: Arc<Waiting>,
+    control: mpsc::UnboundedSender<Control>,
 }
 
 /// The metadata thread's end.
@@ -51,14 +53,20 @@ pub(super) struct Outlet {
     waiting: Arc<Waiting>,
 }
 
-pub(super) fn queue() -> (Inlet, Outlet) {
+pub(super) fn queue(control: mpsc::UnboundedSender<Control>) -> (Inlet, Outlet) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let waiting = Arc::new(Waiting((0..COUNTERS).map(|_| AtomicU16::new(0)).collect()));
     let outlet = Outlet { queue: receiver, waiting: Arc::clone(&waiting) };
-    (Inlet { queue: sender, waiting }, outlet)
+    (Inlet { queue: sender, waiting, control }, outlet)
 }
 
 impl Inlet {
+    /// Tells that a device is gone: the connections that came over it are.
+    pub fn detached(&self, device: u32) {
+        // A thread that has ended has no connections.
+        let _ = self.control.send(Control::Detached(device));
+    }
+
     /// Hands a segment over, and the socket that its answers go out by; false when there was no room for it.
     #[must_use]
     pub fn hand(&self, segment: Segment, socket: &Arc<Socket>) -> bool {

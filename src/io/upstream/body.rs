@@ -57,7 +57,7 @@ impl Body for Lent {
 
 /// One of the requests that are with upstreams; counted until it is dropped.
 #[derive(Debug)]
-pub struct Ticket(Rc<Cell<usize>>);
+pub(super) struct Ticket(Rc<Cell<usize>>);
 
 impl Ticket {
     /// One more, unless there are `limit` of them.
@@ -76,5 +76,5 @@ impl Drop for Ticket {
     }
 }
 
-/// The body of an upstream's answer. It is read as the guest takes it, and counts as under way until then.
-pub type Relayed = Timed<Ticket>;
+/// The body of an upstream's answer. It is read as the guest takes it, who is bounded by its connections.
+pub type Relayed = Timed;

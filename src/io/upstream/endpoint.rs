@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::uri::{self, Authority, PathAndQuery, Uri};
 use http::{Extensions, Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -21,7 +21,7 @@ const IDLE: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(4);
 
 /// Octets of an answer that are read ahead of the guest.
-const READ_AHEAD: usize = 64 * 1024;
+const READ_AHEAD: usize = 16 * 1024;
 
 /// Pause before an endpoint that failed is tried again; doubled each time, up to the second.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -84,6 +84,7 @@ impl Place {
         target: PathAndQuery,
         connection: Via,
     ) -> Result<Response<Incoming>, Error> {
+        let bodiless = request.body().is_end_stream();
         let mut uri = uri::Parts::default();
         // Whether it is TLS is the connector's business.
         uri.scheme = Some(uri::Scheme::HTTP);
@@ -96,7 +97,10 @@ impl Place {
         let outcome = match tokio::time::timeout(self.patience, &mut answer).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                self.slow.set(Some(Instant::now() + SLOW_TIME));
+                // A request with a body may be waiting for the guest.
+                if bodiless {
+                    self.slow.set(Some(Instant::now() + SLOW_TIME));
+                }
                 answer.await
             }
         };

@@ -60,16 +60,11 @@ enum Failure {
 }
 
 impl Upstream {
-    /// An upstream that is not connected to yet. Its requests are counted in `in_flight`, together with those of others.
+    /// An upstream that is not connected to yet.
     ///
     /// # Errors
     /// Why an endpoint can never be connected to: a file of the TLS configuration.
-    pub fn new(
-        name: &str,
-        config: &UpstreamConfig,
-        limits: &Limits,
-        in_flight: &Rc<Cell<usize>>,
-    ) -> Result<Self, String> {
+    pub fn new(name: &str, config: &UpstreamConfig, limits: &Limits) -> Result<Self, String> {
         let connect = config.connect_timeout.unwrap_or(limits.connect_timeout);
         let place = |endpoint: &crate::metadata::Endpoint| {
             let connector = Connector::new(endpoint, &config.tls, connect)?;
@@ -84,7 +79,7 @@ impl Upstream {
             next: Cell::new(0),
             timeout: config.timeout.unwrap_or(limits.upstream_timeout),
             hedge: config.hedge,
-            in_flight: Rc::clone(in_flight),
+            in_flight: Rc::default(),
             limit: limits.upstream_requests,
         })
     }
@@ -102,7 +97,7 @@ impl Upstream {
             Ok(head) => head,
             Err(refusal) => return plain(refusal.status(), "this is not forwarded\n"),
         };
-        let Some(ticket) = Ticket::take(&self.in_flight, self.limit) else {
+        let Some(_ticket) = Ticket::take(&self.in_flight, self.limit) else {
             return unavailable("too many requests are under way\n", Duration::from_secs(1));
         };
         let answer = async {
@@ -113,7 +108,7 @@ impl Upstream {
             }
         };
         match tokio::time::timeout(self.timeout, answer).await {
-            Ok(Ok(response)) => self.relay(&head.method, response, ticket),
+            Ok(Ok(response)) => self.relay(&head.method, response),
             Ok(Err(Failure::Unreachable)) => unavailable("the upstream cannot be reached\n", self.pause()),
             Ok(Err(Failure::Stale | Failure::Broken)) => {
                 plain(StatusCode::BAD_GATEWAY, "the upstream's answer is none\n")
@@ -125,14 +120,14 @@ impl Upstream {
         }
     }
 
-    fn relay(&self, method: &Method, response: Response<Incoming>, ticket: Ticket) -> Response<Answer> {
+    fn relay(&self, method: &Method, response: Response<Incoming>) -> Response<Answer> {
         let (mut head, body) = response.into_parts();
         if forward::answer(method, &mut head, body.size_hint().exact()).is_err() {
             return plain(StatusCode::BAD_GATEWAY, "the upstream's answer is none\n");
         }
         let refused = head.status == StatusCode::FORBIDDEN;
         tracing::debug!(upstream = %self.name, status = head.status.as_u16(), hint = refused.then_some("does the shared secret match?"), "metadata: answered");
-        Response::from_parts(head, Either::Right(Relayed::pieces(body, self.timeout, ticket)))
+        Response::from_parts(head, Either::Right(Relayed::pieces(body, self.timeout)))
     }
 
     /// Until when it is worth the guest's while to ask again.

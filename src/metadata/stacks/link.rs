@@ -60,7 +60,7 @@ impl Frames {
 }
 
 /// Where a guest is: what its frames look like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) device: u32,
     pub(super) guest: MacAddr,

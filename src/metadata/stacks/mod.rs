@@ -22,7 +22,7 @@ pub use counts::Counts;
 pub use link::Frames;
 use link::Link;
 pub use stack::Sender;
-use stack::{Ends, Stack};
+use stack::{Ends, Stack, mix};
 
 use super::meter::Meters;
 use super::{Guest, Limits, Segment};
@@ -145,6 +145,8 @@ impl Stacks {
         };
         self.at_work = Some(at);
         stack.receive(segment, &mut self.frames, now);
+        // A socket that the segment was for and that still listens would take another one's SYN.
+        self.connections -= stack.drop_listening(&mut self.spare);
         self.at_work = None;
         self.touch(at);
     }
@@ -269,7 +271,12 @@ impl Stacks {
             self.timers.remove(&(due, at));
         }
         self.at_work = Some(at);
-        stack.transmit(&mut self.frames, now);
+        let (gone, full) = stack.transmit(&mut self.frames, now);
+        self.connections -= gone;
+        stack.dirty = full;
+        if full {
+            self.dirty.push(at);
+        }
         self.at_work = None;
         let (opened, counts) = (&mut self.opened, &mut self.counts);
         self.connections -= stack.settle(&mut self.spare, |serial| {
@@ -282,6 +289,15 @@ impl Stacks {
         if stack.connections.is_empty() {
             self.drop_stack(at);
         }
+    }
+
+    /// Forgets the connections that came over a device: its number may be another one's from now on.
+    pub fn detached(&mut self, device: u32) {
+        let on = |at: &usize| {
+            self.stacks.get(*at).and_then(Option::as_ref).is_some_and(|s| s.sender.device == device)
+        };
+        let gone: Vec<usize> = (0..self.stacks.len()).filter(on).collect();
+        gone.into_iter().for_each(|at| self.drop_stack(at));
     }
 
     fn drop_stack(&mut self, at: usize) {
@@ -338,18 +354,21 @@ impl Stacks {
         timer.into_iter().chain(sweep).min()
     }
 
-    /// Replaces the table. Guests keep their connections; what they are told comes from the new one from now on.
+    /// Replaces the table. Guests keep their connections, unless the service or the router are elsewhere now; what they
+    /// are told comes from the new table from now on.
     pub fn publish(&mut self, table: Arc<LeaseTable>) {
         let gone: Vec<usize> = (0..self.stacks.len())
             .filter(|at| {
                 let Some(stack) = self.stacks.get_mut(*at).and_then(Option::as_mut) else { return false };
-                match relocate(&table, &self.table, stack.port) {
-                    Some(port) => {
-                        stack.port = port;
-                        false
-                    }
-                    None => true,
-                }
+                let services =
+                    |table: &LeaseTable, port| table.port(port).map(|p| p.network().services().to_vec());
+                let was = services(&self.table, stack.port);
+                let Some(port) = relocate(&table, &self.table, stack.port) else { return true };
+                stack.port = port;
+                // What its frames look like and where it is reached is made once.
+                let link =
+                    table.port(port).map(|p| Link::new(stack.sender.device, stack.sender.mac, &p.network()));
+                link != Some(stack.link) || services(&table, port) != was
             })
             .collect();
         gone.into_iter().for_each(|at| self.drop_stack(at));
@@ -372,15 +391,15 @@ impl Stacks {
     /// # Errors
     /// How long it has to wait before the next one, when it has sent too many ([`Limits::requests_per_second`]).
     pub fn admit(&mut self, id: ConnectionId, now: Instant) -> Result<(), Duration> {
-        let Ok(stack) = self.stack(id) else { return Ok(()) };
-        let sender = stack.sender;
+        let Some(sender) = self.sender(id) else { return Ok(()) };
         self.meters.take(sender, now)
     }
 
     /// Where the guest of a connection is: device, VLAN and MAC of its frames.
     #[must_use]
     pub fn sender(&self, id: ConnectionId) -> Option<Sender> {
-        self.stacks.get(id.stack).and_then(Option::as_ref).map(|stack| stack.sender)
+        let stack = self.stacks.get(id.stack).and_then(Option::as_ref)?;
+        stack.connections.iter().any(|connection| connection.serial == id.serial).then_some(stack.sender)
     }
 
     fn stack(&mut self, id: ConnectionId) -> Result<&mut Stack, Gone> {
@@ -403,6 +422,11 @@ impl Stacks {
             self.touch(id.stack);
         }
         read
+    }
+
+    /// Completes when the guest can be sent nothing more: it has reset the connection, or was cut off.
+    pub fn poll_gone(&mut self, id: ConnectionId, context: &mut Context<'_>) -> Poll<()> {
+        self.stack(id).map_or(Poll::Ready(()), |stack| stack.poll_gone(id.serial, context))
     }
 
     /// Takes octets for the guest, as many as there is room for; waits for room while there is none.
@@ -438,6 +462,11 @@ impl Stacks {
         }
     }
 
+    /// Lets go of buffers that were kept for the next connections.
+    pub fn let_go(&mut self) {
+        self.spare.clear();
+    }
+
     /// What became of segments and connections so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -459,14 +488,6 @@ fn relocate(new: &LeaseTable, old: &LeaseTable, port: PortId) -> Option<PortId> 
         Lookup::Found(id) => Some(id),
         Lookup::WrongDevice | Lookup::Unknown => None,
     }
-}
-
-/// Spreads a seed over all bits (SplitMix64).
-fn mix(seed: u64) -> u64 {
-    let mut z = seed;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

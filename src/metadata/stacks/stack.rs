@@ -24,6 +24,9 @@ pub struct Sender {
     pub mac: MacAddr,
 }
 
+/// Rounds of one transmission: a full send buffer in the smallest segments that a guest may ask for, and some to spare.
+const ROUNDS: usize = SEND_BUFFER / 48 + 8;
+
 /// Both ends of a connection: the guest's, ours.
 pub(super) type Ends = [(Ipv6Addr, u16); 2];
 
@@ -52,6 +55,8 @@ pub(super) struct Stack {
     sockets: SocketSet<'static>,
     pub(super) connections: Vec<Connection>,
     pub(super) dirty: bool,
+    /// Rounds of transmission since there was nothing to send.
+    rounds: usize,
     pub(super) due: Option<Instant>,
 }
 
@@ -89,7 +94,7 @@ impl Stack {
             }
         });
         let (sockets, connections) = (SocketSet::new(Vec::new()), Vec::new());
-        Self { sender, port, link, interface, sockets, connections, dirty: false, due: None }
+        Self { sender, port, link, interface, sockets, connections, dirty: false, rounds: 0, due: None }
     }
 
     /// True when there is a connection between these ends.
@@ -126,13 +131,55 @@ impl Stack {
         self.interface.poll_ingress_single(time(now), &mut device, &mut self.sockets);
     }
 
-    /// Sends what is to be sent.
-    pub(super) fn transmit(&mut self, frames: &mut Frames, now: Instant) {
-        let mut device = Device { link: self.link, packet: None, frames };
-        while self.interface.poll_egress(time(now), &mut device, &mut self.sockets)
-            == smoltcp::iface::PollResult::SocketStateChanged
-        {}
+    /// Sends what is to be sent, until `frames` is full: how many connections were given up, and whether there is more.
+    pub(super) fn transmit(&mut self, frames: &mut Frames, now: Instant) -> (usize, bool) {
+        let mut gone = 0;
+        loop {
+            if frames.is_full() {
+                return (gone, true);
+            }
+            let mut device = Device { link: self.link, packet: None, frames };
+            let outcome = self.interface.poll_egress(time(now), &mut device, &mut self.sockets);
+            if outcome != smoltcp::iface::PollResult::SocketStateChanged {
+                self.rounds = 0;
+                break;
+            }
+            self.rounds += 1;
+            if self.rounds > ROUNDS {
+                self.rounds = 0;
+                gone += self.give_up_closed();
+            }
+        }
         self.due = self.interface.poll_at(time(now), &self.sockets).map(moment);
+        (gone, false)
+    }
+
+    /// Forgets connections that we have closed and that never stop talking: a socket in FIN-WAIT-2 whose guest announced a
+    /// closed window sends the same acknowledgment again and again, as fast as it is asked.
+    fn give_up_closed(&mut self) -> usize {
+        let (before, sockets) = (self.connections.len(), &mut self.sockets);
+        self.connections.retain(|connection| {
+            let state = sockets.get::<Socket<'_>>(connection.handle).state();
+            let closed = matches!(state, State::FinWait2 | State::TimeWait | State::Closing);
+            if closed {
+                sockets.remove(connection.handle);
+            }
+            !closed
+        });
+        before.saturating_sub(self.connections.len())
+    }
+
+    /// Forgets sockets that no connection came to; how many.
+    pub(super) fn drop_listening(&mut self, spare: &mut Vec<Socket<'static>>) -> usize {
+        let (before, sockets) = (self.connections.len(), &mut self.sockets);
+        self.connections.retain(|connection| {
+            let listening = sockets.get::<Socket<'_>>(connection.handle).state() == State::Listen;
+            if listening {
+                keep(sockets.remove(connection.handle), spare);
+            }
+            !listening
+        });
+        before.saturating_sub(self.connections.len())
     }
 
     /// Hands connections that are open now to `open`, and takes out those that are over; how many these were.
@@ -162,13 +209,7 @@ impl Stack {
             let over = matches!(state, State::Listen | State::Closed | State::TimeWait);
             let gone = connection.released && over;
             if gone {
-                let socket = sockets.remove(connection.handle);
-                if let (true, smoltcp::socket::Socket::Tcp(mut socket)) =
-                    (spare.len() < spare.capacity(), socket)
-                {
-                    socket.abort();
-                    spare.push(socket);
-                }
+                keep(sockets.remove(connection.handle), spare);
             }
             !gone
         });
@@ -229,6 +270,17 @@ impl Stack {
         Poll::Ready(if socket.is_active() { Ok(0) } else { Err(Gone) })
     }
 
+    /// Completes when nothing can be sent any more.
+    pub(super) fn poll_gone(&mut self, serial: u64, context: &mut Context<'_>) -> Poll<()> {
+        match self.find(serial) {
+            Ok((_, socket)) if socket.may_send() => {
+                socket.register_send_waker(context.waker());
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
     /// Takes octets for the guest, as many as there is room for.
     pub(super) fn poll_write(
         &mut self,
@@ -266,6 +318,14 @@ impl Stack {
     }
 }
 
+/// Keeps a socket's buffers for the next connection, if few are kept already.
+fn keep(socket: smoltcp::socket::Socket<'static>, spare: &mut Vec<Socket<'static>>) {
+    if let (true, smoltcp::socket::Socket::Tcp(mut socket)) = (spare.len() < spare.capacity(), socket) {
+        socket.abort();
+        spare.push(socket);
+    }
+}
+
 fn new_socket() -> Socket<'static> {
     Socket::new(SocketBuffer::new(vec![0; RECEIVE_BUFFER]), SocketBuffer::new(vec![0; SEND_BUFFER]))
 }
@@ -276,4 +336,12 @@ fn time(now: Instant) -> smoltcp::time::Instant {
 
 fn moment(at: smoltcp::time::Instant) -> Instant {
     Instant(u64::try_from(at.total_micros()).unwrap_or(0))
+}
+
+/// Spreads a seed over all bits (SplitMix64).
+pub(super) fn mix(seed: u64) -> u64 {
+    let mut z = seed;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

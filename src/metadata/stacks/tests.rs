@@ -26,12 +26,13 @@ struct Guest {
     mac: MacAddr,
     device: u32,
     address: Ipv6Addr,
+    window: u16,
 }
 
 impl Guest {
     fn new(last: u8) -> Self {
         let mac = MacAddr([0xfa, 0x16, 0x3e, 0, 0, last]);
-        Self { mac, device: 1, address: crate::types::ip6::link_local(mac) }
+        Self { mac, device: 1, address: crate::types::ip6::link_local(mac), window: 4096 }
     }
 
     fn segment(
@@ -49,7 +50,7 @@ impl Guest {
             to.octets(),
             64,
         );
-        let mut header = etherparse::TcpHeader::new(from, 80, numbers[0], 4096);
+        let mut header = etherparse::TcpHeader::new(from, 80, numbers[0], self.window);
         header.acknowledgment_number = numbers[1];
         (header.syn, header.ack) = (flags & 2 != 0, flags & 16 != 0);
         (header.rst, header.fin) = (flags & 4 != 0, flags & 1 != 0);
@@ -232,6 +233,50 @@ fn http_044_a_guest_that_takes_nothing_is_cut_off() {
     assert!(matches!(stacks.poll_write(second, &mut context, b"y"), Poll::Ready(Ok(1))));
 }
 
+/// A guest with a closed window that acknowledges our end before it has it: smoltcp then acknowledges for ever.
+#[test]
+fn a_guest_that_acknowledges_ahead_with_a_closed_window_costs_a_bounded_number_of_frames() {
+    let table = table();
+    let mut stacks = Stacks::new(Limits::default(), Arc::clone(&table), 1);
+    let guest = Guest { window: 0, ..Guest::new(1) };
+    let number = connect(&mut stacks, &table, &guest, 1000, at(0));
+    let id = stacks.opened().expect("it was opened");
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(matches!(stacks.poll_write(id, &mut context, &[b'x'; 100]), Poll::Ready(Ok(100))));
+    stacks.finish(id);
+    stacks.release(id, at(1));
+    sent(&mut stacks, at(1));
+    stacks.segment(&guest.segment(&table, 1000, ACK, [8, number.wrapping_add(101)], b""), at(2));
+    let mut frames = sent(&mut stacks, at(2)).len();
+    for millisecond in (100..10_000).step_by(100) {
+        stacks.timeout(at(millisecond));
+        frames += sent(&mut stacks, at(millisecond)).len();
+    }
+    assert!(frames < 1000, "{frames}");
+    assert_eq!(stacks.open_now(), (0, 0), "nothing is left of it");
+}
+
+/// What was a SYN for one connection is no listener for another's.
+#[test]
+fn a_reset_right_behind_its_syn_leaves_no_socket_that_listens() {
+    let table = table();
+    let mut stacks = Stacks::new(Limits::default(), Arc::clone(&table), 1);
+    let guest = Guest::new(1);
+    stacks.segment(&guest.segment(&table, 1000, SYN, [7, 0], b""), at(0));
+    stacks.segment(&guest.segment(&table, 1000, RST, [8, 0], b""), at(0));
+    assert_eq!(stacks.open_now().0, 0);
+    connect(&mut stacks, &table, &guest, 1001, at(0));
+    let id = stacks.opened().expect("it was opened");
+    assert_eq!(stacks.guest(id).map(|guest| guest.source()), Ok(guest.address));
+    assert_eq!(stacks.open_now(), (1, 1));
+    stacks.detached(guest.device);
+    assert_eq!(
+        (stacks.open_now(), stacks.guest(id).is_err()),
+        ((0, 0), true),
+        "a device that goes takes them along"
+    );
+}
+
 /// A whole exchange with smoltcp's client: a body larger than every buffer arrives as it was sent, both ways.
 #[test]
 fn a_large_body_arrives_through_a_small_window() {
@@ -291,7 +336,7 @@ impl Client {
         socket.connect(interface.context(), (to, 80), 5000).expect("connects");
         let mut sockets = SocketSet::new(Vec::new());
         let handle = sockets.add(socket);
-        let guest = Guest { mac: guest.mac, device: guest.device, address: guest.address };
+        let guest = Guest { mac: guest.mac, device: guest.device, address: guest.address, window: 4096 };
         Self { guest, link, interface, sockets, handle, sent: 0 }
     }
 
