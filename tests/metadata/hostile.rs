@@ -150,7 +150,7 @@ fn times(guest: &Guest, count: usize) -> Vec<Duration> {
 /// machine adds by itself.
 fn undisturbed(guest: &Guest, attack: impl FnOnce()) {
     const REQUESTS: usize = 100;
-    const NOISE: Duration = Duration::from_millis(25);
+    const NOISE: Duration = Duration::from_millis(50);
     let p99 = |times: &[Duration]| times[times.len() * 99 / 100];
     let quiet = p99(&times(guest, REQUESTS));
     attack();
