@@ -393,6 +393,40 @@ fn a_flooded_device_leaves_the_others_their_turn() {
     });
 }
 
+/// A device that had frames in numbers is looked at without being waited for; afterwards it is waited for again.
+#[test]
+fn a_device_is_answered_while_it_is_hot_and_after_it_has_cooled() {
+    namespace::run("a_device_is_answered_while_it_is_hot_and_after_it_has_cooled", || {
+        let (host, guest) = cable("tap0", "guest0");
+        let worker = bare_worker();
+        worker.attach(port(host, 4096), "tap0", HOST_MAC).expect("running");
+        let mut ear = port(guest, 4096);
+        let frames: Vec<Vec<u8>> = (0..64).map(solicitation).collect();
+        let batch: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+        for round in 0..20 {
+            assert_eq!(ear.socket().send(&batch).sent, 64);
+            for expected in 0..64 {
+                assert_eq!(mark(&wait("an answer", || next(&mut ear)).octets), expected, "round {round}");
+            }
+            // Some rounds follow at once, others when the device is waited for again.
+            if round % 4 == 3 {
+                let before = worker.report().expect("running").processor;
+                std::thread::sleep(Duration::from_millis(50));
+                let spent = worker.report().expect("running").processor - before;
+                assert!(spent < Duration::from_millis(25), "{spent:?} of 50 ms spent on a silent device");
+                assert_eq!(ear.socket().send(&[&solicitation(99)]).sent, 1);
+                assert_eq!(mark(&wait("an answer", || next(&mut ear)).octets), 99);
+            }
+        }
+        // A device may go, and be exchanged, while it is hot.
+        assert_eq!(ear.socket().send(&batch).sent, 64);
+        worker.replace(port(host, 64)).expect("running");
+        assert_eq!(ear.socket().send(&batch).sent, 64);
+        worker.detach(host).expect("running");
+        assert_eq!(worker.report().expect("running").refused, 0);
+    });
+}
+
 #[test]
 fn a_hundred_devices_are_answered() {
     namespace::run("a_hundred_devices_are_answered", || {

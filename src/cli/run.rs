@@ -33,7 +33,7 @@ Example:
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Args {
-    /// TOML file with `leases`, `attach`, `log_format`, `log_level`, `ring_frames`, `[metadata]`; flags win over it
+    /// TOML file with `leases`, `attach`, `log_format`, `log_level`, `ring_frames`, `workers`, `busy_poll`, `[metadata]`; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Lease source (TOML or JSON) or compiled table
@@ -43,8 +43,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "GLOB[,GLOB…]", value_parser = daemon::attach_patterns)]
     attach: Vec<Vec<String>>,
     /// Frames that each device's receive ring holds: a power of two, 32 to 4096 [default: 16 MiB shared by all]
-    #[arg(long, value_name = "N", value_parser = frames)]
+    #[arg(long, value_name = "N", value_parser = |text: &str| number(text, daemon::ring_frames))]
     ring_frames: Option<u32>,
+    /// Packet threads, 1 to 64: taps are shared out among them, a bridge or NIC is served by all [default: 1]
+    #[arg(long, value_name = "N", value_parser = |text: &str| number(text, daemon::workers))]
+    workers: Option<u32>,
+    /// Look at a device without sleeping for so long after its last frame: 10 µs for an answer instead of 50, at the
+    /// price of a processor's time [default: 0, sleep when there is nothing to do]
+    #[arg(long, value_name = "MICROSECONDS", value_parser = |text: &str| number(text, daemon::busy_poll))]
+    busy_poll: Option<u32>,
     /// How log lines and counters are written
     #[arg(long, value_name = "text|json")]
     log_format: Option<LogFormat>,
@@ -53,8 +60,8 @@ pub(super) struct Args {
     log_level: Option<LevelFilter>,
 }
 
-fn frames(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| "not a whole number".to_owned()).and_then(daemon::ring_frames)
+fn number(text: &str, check: fn(i64) -> Result<u32, String>) -> Result<u32, String> {
+    text.parse().map_err(|_| "not a whole number".to_owned()).and_then(check)
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Failure> {
@@ -65,6 +72,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         log_format: args.log_format,
         log_level: args.log_level,
         ring_frames: args.ring_frames,
+        workers: args.workers,
+        busy_poll: args.busy_poll,
         metadata: None,
     };
     let incomplete = if args.config.is_some() { exit::CONFIG } else { exit::USAGE };

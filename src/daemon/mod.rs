@@ -16,5 +16,5 @@ mod notify;
 pub mod pair;
 mod service;
 
-pub use config::{Config, LogFormat, Problem, Settings, attach_patterns, ring_frames};
+pub use config::{Config, LogFormat, Problem, Settings, attach_patterns, busy_poll, ring_frames, workers};
 pub use service::{RunError, run};

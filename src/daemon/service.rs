@@ -130,7 +130,8 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
         .map_err(system("the metadata service"))?;
     let (tell, told) = mpsc::channel(events::MAX_WAITING);
     let listener = Listener { events: tell, metadata: metadata.inlet() };
-    let worker = Worker::start_heard(engine, listener, last(end)).map_err(system("the packet thread"))?;
+    let worker = Worker::start_with(engine, listener, settings.busy_poll, last(end))
+        .map_err(system("the packet thread"))?;
     tracing::info!(
         leases = %settings.leases.display(), ports = table.port_count(), networks = table.network_count(),
         attach = settings.patterns.join(","), "started"

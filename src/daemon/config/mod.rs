@@ -6,6 +6,7 @@ mod metadata;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use toml::Spanned;
@@ -14,6 +15,12 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::io::packet::{MAX_SLOTS, MIN_SLOTS};
 use crate::metadata::Config as MetadataConfig;
+
+/// Packet threads at most: more than a hypervisor spares for this.
+pub(crate) const MAX_WORKERS: u32 = 64;
+
+/// The longest busy polling, microseconds: beyond it a thread that never sleeps gains nothing more.
+pub(crate) const MAX_BUSY_POLL: u32 = 1_000_000;
 
 /// How log lines and counters are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +57,10 @@ pub struct Config {
     pub log_level: Option<LevelFilter>,
     /// Slots of each receive ring.
     pub ring_frames: Option<u32>,
+    /// Packet threads.
+    pub workers: Option<u32>,
+    /// Microseconds that a device is looked at without sleeping after its last frame.
+    pub busy_poll: Option<u32>,
     /// The metadata service.
     pub metadata: Option<MetadataConfig>,
 }
@@ -69,6 +80,10 @@ pub struct Settings {
     pub log_level: LevelFilter,
     /// Slots of each receive ring; `None` shares a budget among the devices.
     pub ring_frames: Option<u32>,
+    /// Packet threads, 1 to 64.
+    pub workers: usize,
+    /// How long a device is looked at without sleeping after its last frame; zero for only where frames come in numbers.
+    pub busy_poll: Duration,
     /// The metadata service.
     pub metadata: MetadataConfig,
 }
@@ -120,6 +135,24 @@ pub fn ring_frames(frames: i64) -> Result<u32, String> {
     u32::try_from(frames).ok().filter(fits).ok_or_else(wrong)
 }
 
+/// Checks a number of packet threads.
+///
+/// # Errors
+/// Which numbers are allowed.
+pub fn workers(count: i64) -> Result<u32, String> {
+    let wrong = || format!("{count} is not allowed: write a number from 1 to {MAX_WORKERS}");
+    u32::try_from(count).ok().filter(|n| (1..=MAX_WORKERS).contains(n)).ok_or_else(wrong)
+}
+
+/// Checks a time of busy polling.
+///
+/// # Errors
+/// Which times are allowed.
+pub fn busy_poll(micros: i64) -> Result<u32, String> {
+    let wrong = || format!("{micros} is not allowed: write microseconds from 0 to {MAX_BUSY_POLL}");
+    u32::try_from(micros).ok().filter(|n| *n <= MAX_BUSY_POLL).ok_or_else(wrong)
+}
+
 fn log_level(text: &str) -> Result<LevelFilter, String> {
     let known = ["off", "error", "warn", "info", "debug", "trace"].contains(&text);
     let wrong = || format!("{text:?} is no log level: write off, error, warn, info, debug or trace");
@@ -154,6 +187,8 @@ impl Config {
             log_format: self.log_format.or(below.log_format),
             log_level: self.log_level.or(below.log_level),
             ring_frames: self.ring_frames.or(below.ring_frames),
+            workers: self.workers.or(below.workers),
+            busy_poll: self.busy_poll.or(below.busy_poll),
             metadata: self.metadata.or(below.metadata),
         }
     }
@@ -179,6 +214,8 @@ impl Config {
             log_format: self.log_format.unwrap_or_default(),
             log_level: self.log_level.unwrap_or(LevelFilter::INFO),
             ring_frames: self.ring_frames,
+            workers: self.workers.map_or(1, |n| n as usize),
+            busy_poll: Duration::from_micros(self.busy_poll.unwrap_or(0).into()),
             metadata: self.metadata.unwrap_or_default(),
         })
     }
@@ -206,10 +243,13 @@ impl Reader<'_> {
             "attach" => self.patterns(&mut config.attach, value),
             "log_format" => config.log_format = self.parsed(name, value, str::parse),
             "log_level" => config.log_level = self.parsed(name, value, log_level),
-            "ring_frames" => config.ring_frames = self.frames(name, value),
+            "ring_frames" => config.ring_frames = self.checked(name, value, ring_frames),
+            "workers" => config.workers = self.checked(name, value, workers),
+            "busy_poll" => config.busy_poll = self.checked(name, value, busy_poll),
             "metadata" => config.metadata = Some(metadata::read(self, value)),
             _ => {
-                let known = "leases, attach, log_format, log_level, ring_frames and metadata";
+                let known =
+                    "leases, attach, log_format, log_level, ring_frames, workers, busy_poll and metadata";
                 self.problem(key.span().start, name, &format!("there is no such field; there are {known}"));
             }
         }
@@ -251,13 +291,18 @@ impl Reader<'_> {
         }
     }
 
-    fn frames(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<u32> {
+    fn checked(
+        &mut self,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+        check: impl Fn(i64) -> Result<u32, String>,
+    ) -> Option<u32> {
         let number = match value.get_ref() {
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,
         };
-        let frames = number.ok_or_else(|| "must be a whole number".to_owned()).and_then(ring_frames);
-        frames.map_err(|why| self.problem(value.span().start, name, &why)).ok()
+        let checked = number.ok_or_else(|| "must be a whole number".to_owned()).and_then(check);
+        checked.map_err(|why| self.problem(value.span().start, name, &why)).ok()
     }
 
     fn problem(&mut self, at: usize, field: &str, text: &str) {
@@ -284,13 +329,15 @@ mod tests {
 
     #[test]
     fn every_field_is_read() {
-        let text = "leases = 'leases.toml'\nattach = ['tap*,vnet*', 'br0']\nlog_format = 'json'\nlog_level = 'warn'\nring_frames = 0x100\n";
+        let text = "leases = 'leases.toml'\nattach = ['tap*,vnet*', 'br0']\nlog_format = 'json'\nlog_level = 'warn'\nring_frames = 0x100\nworkers = 4\nbusy_poll = 50\n";
         let expected = Config {
             leases: Some("etc/leases.toml".into()),
             attach: vec!["tap*".into(), "vnet*".into(), "br0".into()],
             log_format: Some(LogFormat::Json),
             log_level: Some(LevelFilter::WARN),
             ring_frames: Some(256),
+            workers: Some(4),
+            busy_poll: Some(50),
             metadata: None,
         };
         assert_eq!(parse(text), Ok(expected));
@@ -298,9 +345,9 @@ mod tests {
 
     #[test]
     fn all_problems_are_told_at_once_with_line_and_field() {
-        let text = "leases = 3\nlease = 'x'\nattach = ['tap*', 'tap[', 7, '']\nlog_format = 'xml'\nlog_level = '3'\n\nring_frames = 100\n";
+        let text = "leases = 3\nlease = 'x'\nattach = ['tap*', 'tap[', 7, '']\nlog_format = 'xml'\nlog_level = '3'\n\nring_frames = 100\nworkers = 0\nbusy_poll = -1\n";
         let problems = parse(text).expect_err("bad");
-        let known = "leases, attach, log_format, log_level, ring_frames and metadata";
+        let known = "leases, attach, log_format, log_level, ring_frames, workers, busy_poll and metadata";
         let mut expected = vec![
             "etc/frontdesk.toml:1: leases: must be a string, not an integer".to_owned(),
             format!("etc/frontdesk.toml:2: lease: there is no such field; there are {known}"),
@@ -311,6 +358,8 @@ mod tests {
             "etc/frontdesk.toml:5: log_level: \"3\" is no log level: write off, error, warn, info, debug or trace"
                 .to_owned(),
             "etc/frontdesk.toml:7: ring_frames: 100 is not allowed: write a power of two from 32 to 4096".to_owned(),
+            "etc/frontdesk.toml:8: workers: 0 is not allowed: write a number from 1 to 64".to_owned(),
+            "etc/frontdesk.toml:9: busy_poll: -1 is not allowed: write microseconds from 0 to 1000000".to_owned(),
         ];
         let mut problems = problems;
         problems.sort();

@@ -93,8 +93,7 @@ impl Bench {
         let ring = PortOptions { slots: MAX_SLOTS, promiscuous: true };
         let port = Port::open(link.index, ring, &Filter::for_answers(&heads));
         let port = port.map_err(|source| failed(source, "cannot open a raw socket"))?;
-        let epoll = Epoll::new().and_then(|epoll| epoll.add(port.socket().as_fd(), 0).map(|()| epoll));
-        let epoll = epoll.map_err(|source| failed(source, "cannot wait"))?;
+        let epoll = Epoll::new().map_err(|source| failed(source, "cannot wait"))?;
         let tally = Tally::new();
         let tally = tally.ok_or_else(|| failed(io::ErrorKind::OutOfMemory.into(), "cannot measure"))?;
         let timeout = nanoseconds(options.timeout);
@@ -240,10 +239,7 @@ impl Bench {
         let next = self.desk.next_wait().map_or(SLEEP, |at| Duration::from_nanos(at.saturating_sub(now)));
         let os =
             |device: &str, source| BenchError::Os { device: device.to_owned(), what: "cannot wait", source };
-        let alarm = match self.epoll.wait(Some(next.min(SLEEP))) {
-            Ok(mut ready) => ready.any(|ready| ready.error),
-            Err(source) => return Err(os(&self.device, source)),
-        };
+        let alarm = self.sleep(next.min(SLEEP)).map_err(|source| os(&self.device, source))?;
         if alarm && let Some(error) = self.port.socket().take_error() {
             return Err(match error.raw_os_error() {
                 Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO) => BenchError::Down(self.device.clone()),
@@ -251,6 +247,17 @@ impl Bench {
             });
         }
         Ok(())
+    }
+}
+
+impl Bench {
+    /// Sleeps until a frame comes; true for an error of the device. It is waited for only here: a socket that somebody
+    /// waits for has him woken at each frame that comes or goes.
+    fn sleep(&mut self, limit: Duration) -> io::Result<bool> {
+        self.epoll.add(self.port.socket().as_fd(), 0)?;
+        let alarm = self.epoll.wait(Some(limit))?.any(|ready| ready.error);
+        self.epoll.remove(self.port.socket().as_fd())?;
+        Ok(alarm)
     }
 }
 

@@ -76,21 +76,23 @@ impl Worker {
     /// # Errors
     /// No descriptors or no memory left.
     pub fn start<R: Responder>(responder: R, ended: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        Self::start_heard(responder, (), ended)
+        Self::start_with(responder, (), Duration::ZERO, ended)
     }
 
-    /// [`start`](Self::start), and hands on what is not answered here to `listener`.
+    /// [`start`](Self::start), and hands on what is not answered here to `listener`. After every frame, its device is
+    /// looked at without sleeping for `busy_poll`; zero for doing so only where frames come in numbers.
     ///
     /// # Errors
     /// No descriptors or no memory left.
-    pub fn start_heard<R: Responder>(
+    pub fn start_with<R: Responder>(
         responder: R,
         listener: impl Listener,
+        busy_poll: Duration,
         ended: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
         let (control, requests) = bounded(MAX_REQUESTS);
         let bell = Arc::new(Bell::new()?);
-        let turns = Turns::new(responder, Box::new(listener), requests, Arc::clone(&bell))?;
+        let turns = Turns::new(responder, Box::new(listener), requests, Arc::clone(&bell), busy_poll)?;
         let body = move || {
             let _ended = OnDrop(Some(ended));
             turns.run()
