@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use etherparse::PacketBuilder;
-use frontdesk::engine::{Checksum, RxFrame};
+use frontdesk::engine::{Checksum, RxFrame, Share};
 use frontdesk::io::bare::Bare;
 use frontdesk::io::packet::{Filter, Front, Port, PortOptions};
 use frontdesk::io::responder::Responder;
@@ -87,7 +87,7 @@ impl Recorder {
 }
 
 impl Responder for Recorder {
-    fn attach(&mut self, _: u32, _: &str, _: MacAddr, _: Instant) {}
+    fn attach(&mut self, _: u32, _: &str, _: MacAddr, _: Share, _: Instant) {}
     fn detach(&mut self, _: u32) {}
     fn publish(&mut self, _: Arc<LeaseTable>, _: Instant) {}
     fn frame(&mut self, _: Instant, frame: RxFrame<'_>, _: &mut [u8]) -> Option<usize> {
@@ -292,8 +292,8 @@ fn answers_go_back_where_the_frame_came_from() {
     namespace::run("answers_go_back_where_the_frame_came_from", || {
         let ((a, guest_a), (b, guest_b)) = (cable("tap0", "guest0"), cable("tap1", "guest1"));
         let worker = bare_worker();
-        worker.attach(port(a, 32), "tap0", HOST_MAC).expect("running");
-        worker.attach(port(b, 32), "tap1", HOST_MAC).expect("running");
+        worker.attach(port(a, 32), "tap0", HOST_MAC, Share::WHOLE).expect("running");
+        worker.attach(port(b, 32), "tap1", HOST_MAC, Share::WHOLE).expect("running");
         for (guest, number) in [(guest_a, 5), (guest_b, 6)] {
             let mut ear = port(guest, 32);
             ear.socket().send(&[&solicitation(number)]);
@@ -313,7 +313,7 @@ fn a_device_that_goes_down_and_up_is_served_on() {
     namespace::run("a_device_that_goes_down_and_up_is_served_on", || {
         let (host, guest) = cable("tap0", "guest0");
         let worker = bare_worker();
-        worker.attach(port(host, 32), "tap0", HOST_MAC).expect("running");
+        worker.attach(port(host, 32), "tap0", HOST_MAC, Share::WHOLE).expect("running");
         let mut ear = port(guest, 32);
         ip("link set tap0 down");
         let before = worker.report().expect("running").processor;
@@ -339,8 +339,8 @@ fn a_device_that_is_deleted_costs_its_answers_only() {
         let worker = bare_worker();
         let gone = port(a, 32);
         let socket = Arc::clone(gone.socket());
-        worker.attach(gone, "tap0", HOST_MAC).expect("running");
-        worker.attach(port(b, 32), "tap1", HOST_MAC).expect("running");
+        worker.attach(gone, "tap0", HOST_MAC, Share::WHOLE).expect("running");
+        worker.attach(port(b, 32), "tap1", HOST_MAC, Share::WHOLE).expect("running");
         assert_eq!(socket.device(), Some(a));
         ip("link del tap0");
         wait("the socket is off its device", || socket.device().is_none().then_some(()));
@@ -363,7 +363,7 @@ fn a_replaced_ring_loses_nothing_that_had_arrived() {
         let old = port(host, 1024);
         let send = injector(guest);
         (0..500).for_each(|n| assert_eq!(send.send(&[&solicitation(n)]).sent, 1));
-        worker.attach(old, "tap0", HOST_MAC).expect("running");
+        worker.attach(old, "tap0", HOST_MAC, Share::WHOLE).expect("running");
         worker.replace(port(host, 32)).expect("running");
         worker.report().expect("running");
         send.send(&[&solicitation(500)]);
@@ -384,8 +384,8 @@ fn a_flooded_device_leaves_the_others_their_turn() {
         injector(quiet).send(&[&solicitation(9)]);
         let (recorder, told) = Recorder::new();
         let worker = Worker::start(recorder, || {}).expect("worker");
-        worker.attach(full, "tap0", HOST_MAC).expect("running");
-        worker.attach(one, "tap1", HOST_MAC).expect("running");
+        worker.attach(full, "tap0", HOST_MAC, Share::WHOLE).expect("running");
+        worker.attach(one, "tap1", HOST_MAC, Share::WHOLE).expect("running");
         let all: Vec<Seen> =
             (0..=3000).map(|_| told.recv_timeout(namespace::PATIENCE).expect("a frame")).collect();
         let turn = all.iter().position(|f| f.device == calm).expect("the calm device's frame");
@@ -399,7 +399,7 @@ fn a_device_is_answered_while_it_is_hot_and_after_it_has_cooled() {
     namespace::run("a_device_is_answered_while_it_is_hot_and_after_it_has_cooled", || {
         let (host, guest) = cable("tap0", "guest0");
         let worker = bare_worker();
-        worker.attach(port(host, 4096), "tap0", HOST_MAC).expect("running");
+        worker.attach(port(host, 4096), "tap0", HOST_MAC, Share::WHOLE).expect("running");
         let mut ear = port(guest, 4096);
         let frames: Vec<Vec<u8>> = (0..64).map(solicitation).collect();
         let batch: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
@@ -434,7 +434,7 @@ fn a_hundred_devices_are_answered() {
         let cables: Vec<(u32, u32)> =
             (0..100).map(|n| cable(&format!("tap{n}"), &format!("guest{n}"))).collect();
         for (number, (host, _)) in cables.iter().enumerate() {
-            worker.attach(port(*host, 32), &format!("tap{number}"), HOST_MAC).expect("running");
+            worker.attach(port(*host, 32), &format!("tap{number}"), HOST_MAC, Share::WHOLE).expect("running");
         }
         let mut ears: Vec<Port> = cables.iter().map(|(_, guest)| port(*guest, 32)).collect();
         for (number, ear) in (0..).zip(&ears) {
@@ -454,7 +454,7 @@ fn a_burst_is_answered_but_for_what_the_ring_could_not_hold() {
         let mut worker = bare_worker();
         let near = port(host, 4096);
         let socket = Arc::clone(near.socket());
-        worker.attach(near, "tap0", HOST_MAC).expect("running");
+        worker.attach(near, "tap0", HOST_MAC, Share::WHOLE).expect("running");
         let ear = port(guest, 32);
         let frames: Vec<Vec<u8>> = (0..BURST).map(solicitation).collect();
         let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();

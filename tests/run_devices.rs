@@ -251,8 +251,9 @@ fn a_thousand_ports_on_a_hundred_devices_stay_below_32_mib() {
         // A debug build's own text is not what an operator runs; an optimised one's is below PROGRAM.
         let text = if cfg!(debug_assertions) { PROGRAM } else { memory.program };
         assert!(memory.all - memory.program + text <= 32 << 10, "{memory:?}");
-        // 64 slots of 2 KiB each; the kernel counts the pages of a mapped ring as resident.
-        assert_eq!(memory.rings, 100 * 128);
+        // 64 slots of 2 KiB each, and half a MiB of rings for devices to come; the kernel counts the pages of a mapped ring
+        // as resident.
+        assert!((100 * 128..=100 * 128 + 512).contains(&memory.rings), "{memory:?}");
     });
 }
 

@@ -107,6 +107,12 @@ pub(super) struct Args {
     /// Ports in the table of the server that --pair starts [default: as many as guests]
     #[arg(long, value_name = "N", conflicts_with = "device", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_GUESTS)))]
     server_ports: Option<u32>,
+    /// Packet threads of the server that --pair starts
+    #[arg(long, default_value_t = 1, value_name = "N", conflicts_with = "device", value_parser = clap::value_parser!(u32).range(1..=64))]
+    server_workers: u32,
+    /// Microseconds that the server that --pair starts looks at its device without sleeping
+    #[arg(long, default_value_t = 0, value_name = "MICROSECONDS", conflicts_with = "device", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    server_busy_poll: u32,
     /// Per cent of exchanges that may be lost before the exit code is 1
     #[arg(long, default_value_t = 1.0, value_name = "PERCENT", value_parser = number::<0, 100>)]
     max_loss: f64,
@@ -251,7 +257,7 @@ fn as_pair(args: &Args, crowd: Crowd, workloads: &[Workload]) -> Result<Played, 
     }
     let all = self::crowd(args, ports)?;
     let source = pair::leases((0..ports).map(|port| all.mac(port)));
-    let pair = Pair::open(&source, dataplane()).map_err(|error| pair_failure(&error))?;
+    let pair = Pair::open(&source, dataplane(args)).map_err(|error| pair_failure(&error))?;
     let loaded = lease::load("the generated leases", source.into_bytes());
     let loaded = loaded.map_err(|error| Failure::new(exit::DATA, error.to_string()))?;
     let options = Options {
@@ -289,10 +295,13 @@ fn play_all(
 }
 
 /// This program as an operator would start it on a hypervisor.
-fn dataplane() -> Command {
+fn dataplane(args: &Args) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.args(["run", "--attach", pair::DEVICE, "--attach", pair::RELAYS]);
     command.args(["--ring-frames", "4096", "--leases", "/dev/stdin"]);
+    command.args(["--share", pair::DEVICE, "--share", pair::RELAYS]);
+    command.arg(format!("--workers={}", args.server_workers));
+    command.arg(format!("--busy-poll={}", args.server_busy_poll));
     command
 }
 

@@ -33,7 +33,7 @@ Example:
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Args {
-    /// TOML file with `leases`, `attach`, `log_format`, `log_level`, `ring_frames`, `workers`, `busy_poll`, `[metadata]`; flags win over it
+    /// TOML file with `leases`, `attach`, `log_format`, `log_level`, `ring_frames`, `workers`, `share`, `busy_poll`, `[metadata]`; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Lease source (TOML or JSON) or compiled table
@@ -48,6 +48,10 @@ pub(super) struct Args {
     /// Packet threads, 1 to 64: taps are shared out among them, a bridge or NIC is served by all [default: 1]
     #[arg(long, value_name = "N", value_parser = |text: &str| number(text, daemon::workers))]
     workers: Option<u32>,
+    /// Devices whose guests are shared out among all packet threads, beside bridges and NICs: veths and taps that lead to
+    /// many guests, by name or pattern (may be repeated)
+    #[arg(long, value_name = "GLOB[,GLOB…]", value_parser = daemon::attach_patterns)]
+    share: Vec<Vec<String>>,
     /// Look at a device without sleeping for so long after its last frame: 10 µs for an answer instead of 50, at the
     /// price of a processor's time [default: 0, sleep when there is nothing to do]
     #[arg(long, value_name = "MICROSECONDS", value_parser = |text: &str| number(text, daemon::busy_poll))]
@@ -73,6 +77,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         log_level: args.log_level,
         ring_frames: args.ring_frames,
         workers: args.workers,
+        share: args.share.concat(),
         busy_poll: args.busy_poll,
         metadata: None,
     };

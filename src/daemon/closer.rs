@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use crate::io::packet::Socket;
 
-/// Sockets closed at the same time: they share the wait, so a thousand of them are closed in 4 s rather than in 32.
-const THREADS: usize = 8;
+/// Sockets closed at the same time: they share the wait, so a thousand of them are closed in half a second rather than in 30.
+const THREADS: usize = 64;
+
+/// The stack of a thread that does nothing but close.
+const STACK: usize = 64 << 10;
 
 /// Pause between two looks whether the packet thread still holds a socket.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -44,7 +47,8 @@ impl Closer {
         state.threads += 1;
         drop(state);
         let shared = Arc::clone(&self.0);
-        let started = std::thread::Builder::new().name("closer".into()).spawn(move || shared.work());
+        let builder = std::thread::Builder::new().name("closer".into()).stack_size(STACK);
+        let started = builder.spawn(move || shared.work());
         if let Err(error) = started {
             tracing::warn!(%error, "sockets are closed by the control thread, which is slow meanwhile");
             self.0.work();

@@ -1,7 +1,7 @@
 //! Which devices are attached: those whose name matches a pattern, for as long as they exist.
 //!
-//! Opening a ring waits for every processor, as closing one does. So at most one is opened by each call, and the caller
-//! sees to signals in between; sockets are closed aside.
+//! Opening a ring waits for every processor, as closing one does. So rings are made and sockets closed aside, at most one
+//! device is attached by each call, and the caller sees to signals in between.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -11,23 +11,39 @@ use globset::GlobSet;
 
 use super::Settings;
 use super::closer::Closer;
+use super::stock::Stock;
 use crate::io::links::{Kind, Link, LinkEvent};
-use crate::io::packet::{Filter, MAX_SLOTS, MIN_SLOTS, Port, PortOptions, SLOT, Socket};
-use crate::io::worker::{Ended, Worker};
+use crate::io::packet::{self, Filter, MAX_SLOTS, MIN_SLOTS, Port, SLOT, Socket, Spare};
+use crate::io::worker::Ended;
+use crate::io::workers::Workers;
 
 /// Octets of all rings together, unless the operator says how long each is: mapped kernel memory counts as resident,
 /// and `run` is to stay below 32 MiB with 100 devices.
 const RING_BUDGET: usize = 16 << 20;
 
+/// Octets of rings that are made ahead, for devices that are plugged in while it runs, and their number.
+const AHEAD: usize = 512 << 10;
+const MAX_AHEAD: usize = 8;
+
 struct Attached {
     link: Link,
-    socket: Arc<Socket>,
+    /// One, or one for each packet thread.
+    sockets: Vec<Arc<Socket>>,
     slots: u32,
+}
+
+impl Attached {
+    /// The kernel takes a socket off a device that goes for good.
+    fn is_bound(&self) -> bool {
+        self.sockets.iter().all(|socket| socket.device() == Some(self.link.index))
+    }
 }
 
 /// The attached devices.
 pub(super) struct Devices {
     globs: GlobSet,
+    /// Devices that lead to many guests, beside bridges and NICs.
+    share: GlobSet,
     slots: Option<u32>,
     filter: Filter,
     attached: BTreeMap<u32, Attached>,
@@ -38,6 +54,7 @@ pub(super) struct Devices {
     /// Devices whose ring is to be exchanged for a shorter one.
     long: Vec<u32>,
     closer: Closer,
+    stock: Stock,
     /// Devices that match and cannot be attached, told once.
     unfit: BTreeSet<u32>,
     /// Ports whose bridge is attached too, told once.
@@ -56,6 +73,7 @@ impl Devices {
     pub(super) fn new(settings: &Settings, filter: Filter) -> Self {
         Self {
             globs: settings.attach.clone(),
+            share: settings.share.clone(),
             slots: settings.ring_frames,
             filter,
             attached: BTreeMap::new(),
@@ -63,6 +81,7 @@ impl Devices {
             expected: 0,
             long: Vec::new(),
             closer: Closer::default(),
+            stock: Stock::default(),
             unfit: BTreeSet::new(),
             doubled: BTreeSet::new(),
             drops: 0,
@@ -76,7 +95,8 @@ impl Devices {
 
     /// Frames lost for want of a ring slot since the start.
     pub(super) fn drops(&mut self) -> u64 {
-        self.drops += self.attached.values().map(|a| a.socket.take_statistics().1).sum::<u64>();
+        self.drops +=
+            self.attached.values().flat_map(|a| &a.sockets).map(|s| s.take_statistics().1).sum::<u64>();
         self.drops + self.closer.drops()
     }
 
@@ -86,13 +106,13 @@ impl Devices {
     }
 
     /// Does the next part of what the last event demands.
-    pub(super) fn proceed(&mut self, worker: &Worker) -> Result<(), Ended> {
+    pub(super) fn proceed(&mut self, workers: &mut Workers) -> Result<(), Ended> {
         if let Some(link) = self.listed.pop_front() {
             let room = self.expected.max(self.count() + 1);
-            self.follow_one(link, room, worker)?;
+            self.follow_one(link, room, workers)?;
             self.settle();
         } else if let Some(index) = self.long.pop() {
-            self.shorten(index, worker)?;
+            self.shorten(index, workers)?;
         }
         Ok(())
     }
@@ -100,26 +120,26 @@ impl Devices {
     /// Closes all sockets, after the packet thread has ended.
     pub(super) fn finish(&mut self) {
         while let Some((_, attached)) = self.attached.pop_first() {
-            self.closer.close(attached.socket);
+            self.close(attached.sockets);
         }
         self.closer.finish();
     }
 
     /// Attaches and detaches as the event demands; [`proceed`](Self::proceed) does the rest of it.
-    pub(super) fn follow(&mut self, event: LinkEvent, worker: &Worker) -> Result<(), Ended> {
+    pub(super) fn follow(&mut self, event: LinkEvent, workers: &mut Workers) -> Result<(), Ended> {
         match event {
-            LinkEvent::All(links) => self.follow_all(links, worker)?,
+            LinkEvent::All(links) => self.follow_all(links, workers)?,
             LinkEvent::Changed(link) => {
                 let room = self.count() + 1;
-                self.follow_one(link, room, worker)?;
+                self.follow_one(link, room, workers)?;
             }
             LinkEvent::Gone(index) => {
                 self.unfit.remove(&index);
                 // The kernel took the socket off the device before it told. One that is bound is bound to another
                 // device, which has been given the number since.
-                let anew = self.attached.get(&index).is_some_and(|a| a.socket.device() == Some(index));
+                let anew = self.attached.get(&index).is_some_and(Attached::is_bound);
                 if !anew {
-                    self.detach(index, "gone", worker)?;
+                    self.detach(index, "gone", workers)?;
                 }
             }
         }
@@ -134,6 +154,8 @@ impl Devices {
             self.warn_of_bridges();
             let share = self.share();
             self.long = self.attached.iter().filter(|(_, a)| a.slots > share).map(|(i, _)| *i).collect();
+            let ahead = MAX_AHEAD.min(AHEAD / (share as usize * SLOT));
+            self.stock.order(share, self.long.len() + ahead);
         }
     }
 
@@ -145,33 +167,37 @@ impl Devices {
     pub(super) fn set_filter(&mut self, filter: Filter) {
         self.filter = filter;
         for (index, attached) in &self.attached {
-            if let Err(error) = attached.socket.set_filter(&self.filter) {
+            let set = attached.sockets.iter().try_for_each(|socket| socket.set_filter(&self.filter));
+            if let Err(error) = set {
                 let name = &attached.link.name;
                 tracing::error!(device = %name, index, %error, "the filter stays as it was: some new addresses are not answered for");
             }
         }
     }
 
-    fn follow_all(&mut self, links: Vec<Link>, worker: &Worker) -> Result<(), Ended> {
+    fn follow_all(&mut self, links: Vec<Link>, workers: &mut Workers) -> Result<(), Ended> {
         let there: BTreeSet<u32> = links.iter().map(|l| l.index).collect();
         let gone: Vec<u32> = self.attached.keys().filter(|i| !there.contains(i)).copied().collect();
         for index in gone {
-            self.detach(index, "gone", worker)?;
+            self.detach(index, "gone", workers)?;
         }
         self.unfit.retain(|i| there.contains(i));
         self.expected = links.iter().filter(|l| self.globs.is_match(&l.name)).count();
         let ours = |l: &Link| self.globs.is_match(&l.name) || self.attached.contains_key(&l.index);
         self.listed = links.into_iter().filter(ours).collect();
+        let anew = self.listed.iter().filter(|l| !self.attached.contains_key(&l.index)).count();
+        let slots = self.slots.unwrap_or_else(|| share(self.expected));
+        self.stock.order(slots, anew);
         Ok(())
     }
 
     /// `room`: the devices that the ring budget is to be shared by.
-    fn follow_one(&mut self, link: Link, room: usize, worker: &Worker) -> Result<(), Ended> {
+    fn follow_one(&mut self, link: Link, room: usize, workers: &mut Workers) -> Result<(), Ended> {
         let wanted = self.globs.is_match(&link.name);
         let index = link.index;
         if let Some(attached) = self.attached.get_mut(&index) {
             // The kernel takes a socket off a device that goes for good; one of the same number is another device.
-            let same = attached.socket.device() == Some(index);
+            let same = attached.is_bound();
             if same && wanted {
                 let renamed = attached.link.name != link.name || attached.link.mac != link.mac;
                 let came_up = link.up && !attached.link.up;
@@ -182,16 +208,16 @@ impl Devices {
                 }
                 // The first RAs of a device that was down are lost; they are sent again once somebody can hear them.
                 if renamed || came_up {
-                    worker.rename(index, &link.name, link.mac)?;
+                    workers.rename(index, &link.name, link.mac)?;
                 }
                 return Ok(());
             }
-            self.detach(index, if same { "renamed" } else { "gone" }, worker)?;
+            self.detach(index, if same { "renamed" } else { "gone" }, workers)?;
         }
-        if wanted { self.attach(link, room, worker) } else { Ok(()) }
+        if wanted { self.attach(link, room, workers) } else { Ok(()) }
     }
 
-    fn attach(&mut self, link: Link, room: usize, worker: &Worker) -> Result<(), Ended> {
+    fn attach(&mut self, link: Link, room: usize, workers: &mut Workers) -> Result<(), Ended> {
         let (index, name) = (link.index, &link.name);
         if link.kind == Kind::Other {
             if self.unfit.insert(index) {
@@ -200,13 +226,13 @@ impl Devices {
             return Ok(());
         }
         let slots = self.slots.unwrap_or_else(|| share(room));
-        match self.open(&link, slots) {
-            Ok(port) => {
-                let socket = Arc::clone(port.socket());
-                worker.attach(port, name, link.mac)?;
+        match self.open(&link, slots, workers.count()) {
+            Ok(ports) => {
+                let sockets = ports.iter().map(|port| Arc::clone(port.socket())).collect();
+                workers.attach(ports, name, link.mac)?;
                 tracing::info!(device = %name, index, mac = %link.mac, slots, "attached");
                 self.unfit.remove(&index);
-                self.attached.insert(index, Attached { link, socket, slots });
+                self.attached.insert(index, Attached { link, sockets, slots });
             }
             Err(error) if is_gone(&error) => {
                 tracing::debug!(device = %name, index, "went before it was attached");
@@ -221,31 +247,49 @@ impl Devices {
         Ok(())
     }
 
-    fn open(&self, link: &Link, slots: u32) -> io::Result<Port> {
-        let options = PortOptions { slots, promiscuous: link.kind == Kind::Station };
-        Port::open(link.index, options, &self.filter)
+    /// The ports of a device: one for a tap, which leads to one guest; for a bridge or a NIC one for each packet thread.
+    fn open(&self, link: &Link, slots: u32, workers: usize) -> io::Result<Vec<Port>> {
+        if !packet::exists(link.index) {
+            return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        }
+        let promiscuous = link.kind == Kind::Station;
+        let many = promiscuous || self.share.is_match(&link.name);
+        let spares = match workers {
+            // In order: the kernel puts the sockets of a device that comes up again in the order of their making.
+            2.. if many => {
+                let each = slots / u32::try_from(workers.next_power_of_two()).unwrap_or(slots);
+                let slots = self.slots.unwrap_or(each.max(MIN_SLOTS));
+                (0..workers).map(|_| Spare::new(slots)).collect::<io::Result<_>>()?
+            }
+            _ => vec![self.stock.take(slots)?],
+        };
+        Spare::open_together(spares, link.index, promiscuous, &self.filter)
     }
 
-    fn detach(&mut self, index: u32, why: &str, worker: &Worker) -> Result<(), Ended> {
+    fn close(&self, sockets: Vec<Arc<Socket>>) {
+        sockets.into_iter().for_each(|socket| self.closer.close(socket));
+    }
+
+    fn detach(&mut self, index: u32, why: &str, workers: &mut Workers) -> Result<(), Ended> {
         self.doubled.retain(|(port, bridge)| *port != index && *bridge != index);
         let Some(attached) = self.attached.remove(&index) else { return Ok(()) };
         tracing::info!(device = %attached.link.name, index, why, "detached");
-        worker.detach(index)?;
-        self.closer.close(attached.socket);
+        workers.detach(index)?;
+        self.close(attached.sockets);
         Ok(())
     }
 
     /// Exchanges a ring that is longer than its share for a shorter one.
-    fn shorten(&mut self, index: u32, worker: &Worker) -> Result<(), Ended> {
+    fn shorten(&mut self, index: u32, workers: &mut Workers) -> Result<(), Ended> {
         let share = self.share();
         let Some(link) = self.attached.get(&index).map(|a| a.link.clone()) else { return Ok(()) };
-        match self.open(&link, share) {
-            Ok(port) => {
-                let socket = Arc::clone(port.socket());
-                worker.replace(port)?;
-                let attached = Attached { link, socket, slots: share };
+        match self.open(&link, share, workers.count()) {
+            Ok(ports) => {
+                let sockets = ports.iter().map(|port| Arc::clone(port.socket())).collect();
+                workers.replace(ports)?;
+                let attached = Attached { link, sockets, slots: share };
                 if let Some(old) = self.attached.insert(index, attached) {
-                    self.closer.close(old.socket);
+                    self.close(old.sockets);
                 }
             }
             Err(error) => tracing::debug!(device = %link.name, index, %error, "keeps its long ring"),

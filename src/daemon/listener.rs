@@ -10,7 +10,8 @@ use crate::io::packet::Socket;
 use crate::io::responder;
 use crate::metadata::Segment;
 
-/// Whom the packet thread talks to.
+/// Whom the packet threads talk to.
+#[derive(Clone)]
 pub(super) struct Listener {
     pub(super) events: Sender<(u32, Event)>,
     pub(super) metadata: Inlet,

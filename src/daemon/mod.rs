@@ -15,6 +15,7 @@ mod log;
 mod notify;
 pub mod pair;
 mod service;
+mod stock;
 
 pub use config::{Config, LogFormat, Problem, Settings, attach_patterns, busy_poll, ring_frames, workers};
 pub use service::{RunError, run};

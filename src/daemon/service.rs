@@ -19,7 +19,8 @@ use crate::engine::Engine;
 use crate::io::links::{LinkEvent, Links};
 use crate::io::metadata::Metadata;
 use crate::io::packet::{Filter, Socket};
-use crate::io::worker::{Ended, Report, Worker};
+use crate::io::worker::{Ended, Report};
+use crate::io::workers::Workers;
 use crate::io::{clock, descriptors};
 use crate::lease::LeaseTable;
 
@@ -94,7 +95,7 @@ struct Service<'a> {
     started: Instant,
     table: Arc<LeaseTable>,
     devices: Devices,
-    worker: Worker,
+    workers: Workers,
     metadata: Metadata,
     notifier: Notifier,
     /// A load of the leases that is under way, and whether another was asked for meanwhile.
@@ -119,7 +120,6 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
     tracing::debug!(limit, "open descriptors allowed");
     let links = Links::open().map_err(system("netlink"))?;
     let (end, ended) = mpsc::channel(1);
-    let engine = Engine::new(Arc::clone(&table), clock::seed());
     // The first of the two threads that ends is enough, and nobody listens any more when the service has ended first.
     let last = |end: mpsc::Sender<()>| {
         move || {
@@ -130,8 +130,12 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
         .map_err(system("the metadata service"))?;
     let (tell, told) = mpsc::channel(events::MAX_WAITING);
     let listener = Listener { events: tell, metadata: metadata.inlet() };
-    let worker = Worker::start_with(engine, listener, settings.busy_poll, last(end))
-        .map_err(system("the packet thread"))?;
+    let engine = || {
+        let engine = Engine::new(Arc::clone(&table), clock::seed());
+        if settings.workers > 1 { engine.among_others() } else { engine }
+    };
+    let workers = Workers::start(settings.workers, engine, &listener, settings.busy_poll, &last(end));
+    let workers = workers.map_err(system("the packet thread"))?;
     tracing::info!(
         leases = %settings.leases.display(), ports = table.port_count(), networks = table.network_count(),
         attach = settings.patterns.join(","), "started"
@@ -143,7 +147,7 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
         started,
         table,
         devices,
-        worker,
+        workers,
         metadata,
         notifier,
         loading: None,
@@ -171,7 +175,7 @@ impl Service<'_> {
                 Some(()) = signals.hangup.recv() => self.reload(),
                 loaded = load_end(&mut self.loading) => self.loaded(loaded)?,
                 Some(()) = signals.print.recv() => {
-                    let report = self.worker.report()?;
+                    let report = self.workers.report()?;
                     self.print(&report);
                 }
                 Some(()) = signals.terminate.recv() => return Ok("SIGTERM"),
@@ -183,13 +187,13 @@ impl Service<'_> {
 
     fn link(&mut self, event: LinkEvent) -> Result<(), Ended> {
         self.listed |= matches!(event, LinkEvent::All(_));
-        self.devices.follow(event, &self.worker)?;
+        self.devices.follow(event, &mut self.workers)?;
         self.greet();
         Ok(())
     }
 
     fn proceed(&mut self) -> Result<(), Ended> {
-        self.devices.proceed(&self.worker)?;
+        self.devices.proceed(&mut self.workers)?;
         self.greet();
         Ok(())
     }
@@ -242,9 +246,9 @@ impl Service<'_> {
     fn publish(&mut self, table: Arc<LeaseTable>) -> Result<(), Ended> {
         self.devices.set_filter(Filter::for_table(&table));
         self.metadata.publish(Arc::clone(&table));
-        self.worker.publish(Arc::clone(&table))?;
+        self.workers.publish(&table)?;
         // The packet thread has let go of the old table after this, so its memory is freed here.
-        self.worker.report()?;
+        self.workers.report()?;
         tracing::info!(ports = table.port_count(), networks = table.network_count(), "reloaded");
         self.table = table;
         Ok(())
@@ -270,7 +274,7 @@ impl Service<'_> {
         if let Ok(signal) = outcome {
             tracing::info!(signal, "stopping");
         }
-        let report = self.worker.stop().map_err(system("the packet thread"))?;
+        let report = self.workers.stop().map_err(system("the packet thread"))?;
         self.print(&report);
         self.metadata.stop();
         self.devices.finish();

@@ -7,12 +7,14 @@
 
 mod counters;
 mod schedule;
+mod share;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use crate::wire::checksum::Checksum;
 use counters::Counters;
+pub use share::Share;
 
 use crate::answer::{self, AnswerKind, Event, Ingress, Reason, Silent, Trace, Verdict};
 use crate::lease::{DeviceId, LeaseTable, PortId};
@@ -42,8 +44,22 @@ struct Device {
     number: u32,
     name: String,
     mac: MacAddr,
+    /// The guests of it that are this engine's.
+    share: Share,
     /// Its number in the table, if ports are pinned to it or relays are trusted on it.
     pinned: Option<DeviceId>,
+}
+
+/// A guest that may be on any device was heard, and is known to be on one now. Other engines of the same table are to be
+/// told, so that they do not look for it on theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Its VLAN; 0 for none.
+    pub vlan: u16,
+    /// Its MAC.
+    pub mac: MacAddr,
+    /// Number of the device that it was heard on.
+    pub device: u32,
 }
 
 /// The state of one worker.
@@ -62,11 +78,16 @@ pub struct Engine {
     events: VecDeque<(u32, Event)>,
     /// The segment of the last frame, if that was one for the metadata service.
     segment: Option<Segment>,
+    /// Guests heard elsewhere than before and told to nobody yet; `None` when there is nobody to tell.
+    moves: Option<VecDeque<Move>>,
 }
 
 /// Events of guests that wait to be taken; more are counted and lost. A guest that says ever the same must not take
 /// memory.
 const MAX_EVENTS: usize = 256;
+
+/// Moves that wait to be told, or the others keep looking for those guests until they move again.
+const MAX_MOVES: usize = 4096;
 
 /// Unsolicited RAs per period for ports that may be anywhere: ports pinned to nothing and not heard, times devices. Beyond
 /// this they get none until they are heard.
@@ -82,7 +103,15 @@ impl Engine {
         let (pins, schedule) = (Pins::new(&table), Schedule::new(&table, seed));
         let (devices, parts, counters) = (Vec::new(), VecDeque::new(), Counters::default());
         let events = VecDeque::with_capacity(MAX_EVENTS);
-        Self { table, devices, last: 0, pins, schedule, parts, counters, events, segment: None }
+        let (segment, moves) = (None, None);
+        Self { table, devices, last: 0, pins, schedule, parts, counters, events, segment, moves }
+    }
+
+    /// One of several engines that serve different devices, or different guests, from the same table: it keeps what the
+    /// others have to know for [`moved`](Self::moved).
+    #[must_use]
+    pub fn among_others(self) -> Self {
+        Self { moves: Some(VecDeque::with_capacity(MAX_MOVES)), ..self }
     }
 
     /// The table that answers come from.
@@ -93,11 +122,16 @@ impl Engine {
 
     /// A device was attached: the ports pinned to it get their first unsolicited RAs. A known number is renamed.
     pub fn attach(&mut self, device: u32, name: &str, mac: MacAddr, now: Instant) {
+        self.attach_share(device, name, mac, Share::WHOLE, now);
+    }
+
+    /// [`attach`](Self::attach) where only some of the device's guests are this engine's.
+    pub fn attach_share(&mut self, device: u32, name: &str, mac: MacAddr, share: Share, now: Instant) {
         self.devices.retain(|known| known.number != device);
         let pinned = self.table.device(name);
-        self.devices.push(Device { number: device, name: name.to_owned(), mac, pinned });
+        self.devices.push(Device { number: device, name: name.to_owned(), mac, share, pinned });
         if let Some(id) = pinned {
-            self.schedule.attached(self.pins.of(id), device, now, &self.table);
+            self.schedule.attached(&self.pins.of(id, share, &self.table), device, now, &self.table);
         }
         self.roam(now);
     }
@@ -113,10 +147,10 @@ impl Engine {
         self.pins.roaming.len().saturating_mul(self.of_guests().count()) <= MAX_ROAMING
     }
 
-    /// Numbers of the devices where a guest may be that is pinned to nothing: those of relays lead to others' guests.
-    fn of_guests(&self) -> impl Iterator<Item = u32> {
+    /// The devices where a guest may be that is pinned to nothing: those of relays lead to others' guests.
+    fn of_guests(&self) -> impl Iterator<Item = &Device> {
         let of_relays = |device: &Device| device.pinned.is_some_and(|id| self.table.is_of_relays(id));
-        self.devices.iter().filter(move |device| !of_relays(device)).map(|device| device.number)
+        self.devices.iter().filter(move |device| !of_relays(device))
     }
 
     /// A device is gone.
@@ -134,7 +168,8 @@ impl Engine {
         for device in &mut self.devices {
             device.pinned = table.device(&device.name);
             if let Some(id) = device.pinned {
-                self.schedule.appeared(self.pins.of(id), device.number, now, &table);
+                let ports = self.pins.of(id, device.share, &table);
+                self.schedule.appeared(&ports, device.number, now, &table);
             }
         }
         self.table = table;
@@ -165,7 +200,9 @@ impl Engine {
         // A client behind a relay is not where the relay's frame came in.
         let relayed = device.is_some_and(|device| self.table.is_of_relays(device));
         if let Some(port) = answered.port.filter(|_| !relayed) {
-            self.schedule.heard(port, frame.device, now, &self.table);
+            if self.schedule.heard(port, frame.device, now, &self.table) {
+                self.tell_move(port, frame.device);
+            }
             if let Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. } = answered.verdict {
                 self.queue_part(port, frame.device, 1);
             }
@@ -177,6 +214,31 @@ impl Engine {
             self.segment = None;
         }
         answered.verdict
+    }
+
+    // Once for each guest and place.
+    #[cold]
+    fn tell_move(&mut self, port: PortId, device: u32) {
+        let roams = self.table.port(port).filter(|port| port.device().is_none());
+        if let (Some(port), Some(moves)) = (roams, &mut self.moves)
+            && moves.len() < MAX_MOVES
+        {
+            moves.push_back(Move { vlan: port.vlan(), mac: port.mac(), device });
+        }
+    }
+
+    /// The oldest move that the other engines are to be told of by [`moved_elsewhere`](Self::moved_elsewhere).
+    pub fn moved(&mut self) -> Option<Move> {
+        self.moves.as_mut()?.pop_front()
+    }
+
+    /// Another engine has heard a guest on a device of its own: it gets no unsolicited RAs from here until it is heard
+    /// here, or that device goes.
+    pub fn moved_elsewhere(&mut self, Move { vlan, mac, device }: Move) {
+        let roams = |port: &PortId| self.table.port(*port).is_some_and(|port| port.device().is_none());
+        for port in self.table.candidates(vlan, mac).filter(roams) {
+            self.schedule.left(port, device);
+        }
     }
 
     fn take_segment(&self, frame: &RxFrame<'_>, port: PortId) -> Option<Segment> {
@@ -227,7 +289,9 @@ impl Engine {
         if self.may_roam() {
             let mut parts = std::mem::take(&mut self.parts);
             let room = MAX_PARTS.saturating_sub(parts.len());
-            parts.extend(self.of_guests().take(room).map(|device| (port, device, 0)));
+            let mac = self.table.port(port).map(|port| port.mac()).unwrap_or_default();
+            let of_guests = self.of_guests().filter(|device| device.share.has(mac));
+            parts.extend(of_guests.take(room).map(|device| (port, device.number, 0)));
             self.parts = parts;
         }
     }
@@ -311,9 +375,11 @@ impl Pins {
         Self { devices, ports, roaming: roaming.take(MAX_ROAMING + 1).collect() }
     }
 
-    fn of(&self, device: DeviceId) -> &[PortId] {
+    /// The ports of a device that are in a share of it.
+    fn of(&self, device: DeviceId, share: Share, table: &LeaseTable) -> Vec<PortId> {
         let first = self.devices.partition_point(|d| *d < device.0);
         let end = self.devices.partition_point(|d| *d <= device.0);
-        self.ports.get(first..end).unwrap_or(&[])
+        let all = self.ports.get(first..end).unwrap_or(&[]).iter().copied();
+        all.filter(|port| table.port(*port).is_some_and(|port| share.has(port.mac()))).collect()
     }
 }

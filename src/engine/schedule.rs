@@ -54,12 +54,21 @@ impl Schedule {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// A frame of this port came in on a device.
+    /// A frame of this port came in on a device: true when it was not known to be there.
     #[inline]
-    pub(super) fn heard(&mut self, port: PortId, device: u32, now: Instant, table: &LeaseTable) {
-        if self.places.get(port.0 as usize).is_some_and(|place| place.device != device) {
+    pub(super) fn heard(&mut self, port: PortId, device: u32, now: Instant, table: &LeaseTable) -> bool {
+        let moved = self.places.get(port.0 as usize).is_some_and(|place| place.device != device);
+        if moved {
             let first = now.plus(self.uniform(Duration::ZERO, FIRST_DELAY));
             self.place(port, device, first, table);
+        }
+        moved
+    }
+
+    /// A port was heard on a device that is another's: it gets no RAs from here.
+    pub(super) fn left(&mut self, port: PortId, device: u32) {
+        if let Some(place) = self.places.get_mut(port.0 as usize) {
+            *place = Place { device, ..Place::default() };
         }
     }
 
@@ -140,12 +149,25 @@ impl Schedule {
     pub(super) fn carry(&mut self, old: &LeaseTable, new: &LeaseTable, now: Instant) {
         let random = self.uniform(Duration::ZERO, FIRST_DELAY).as_micros();
         let mut next = Self::new(new, self.random ^ u64::try_from(random).unwrap_or(0));
+        let same = |port: &crate::lease::Port<'_>| {
+            let is =
+                |candidate: &PortId| new.port(*candidate).is_some_and(|c| name(&c, new) == name(port, old));
+            new.candidates(port.vlan(), port.mac()).find(is)
+        };
+        // Those that have no deadline: on a device of another engine, or of a network that advertises nothing.
+        for (port, place) in old.ports().zip(&self.places).filter(|(_, place)| place.due.is_none()) {
+            if place.device != NOWHERE
+                && let Some(id) = same(&port)
+                && new.port(id).is_some_and(|c| c.network().has(NETWORK_ADVERTISES))
+                && port.network().has(NETWORK_ADVERTISES)
+            {
+                next.left(id, place.device);
+            }
+        }
         for Reverse((at, id)) in self.due.drain() {
             let place = self.places.get(id.0 as usize).filter(|place| place.due == Some(at));
             let (Some(port), Some(place)) = (old.port(id), place) else { continue };
-            let same =
-                |candidate: &PortId| new.port(*candidate).is_some_and(|c| name(&c, new) == name(&port, old));
-            let Some(id) = new.candidates(port.vlan(), port.mac()).find(same) else { continue };
+            let Some(id) = same(&port) else { continue };
             let changed = new.port(id).is_some_and(|c| {
                 !c.network().router_advertisements().eq(port.network().router_advertisements())
             });

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::responder::Responder;
-use crate::engine::RxFrame;
+use crate::engine::{RxFrame, Share};
 use crate::lease::LeaseTable;
 use crate::types::{Instant, MacAddr};
 
@@ -28,7 +28,7 @@ const ETHERNET: usize = 14;
 const ADDRESSES: std::ops::Range<usize> = ETHERNET + 8..ETHERNET + 40;
 
 impl Responder for Bare {
-    fn attach(&mut self, _device: u32, _name: &str, _mac: MacAddr, _now: Instant) {}
+    fn attach(&mut self, _device: u32, _name: &str, _mac: MacAddr, _share: Share, _now: Instant) {}
 
     fn detach(&mut self, _device: u32) {}
 

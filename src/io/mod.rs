@@ -23,3 +23,4 @@ pub mod responder;
 pub mod timed;
 pub mod upstream;
 pub mod worker;
+pub mod workers;

@@ -109,7 +109,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::Checksum;
+    use crate::engine::{Checksum, Share};
     use crate::lease::LeaseTable;
 
     /// Panics at frames whose last octet is 0xff, and at its timers.
@@ -119,7 +119,7 @@ mod tests {
     }
 
     impl Responder for Fragile {
-        fn attach(&mut self, _: u32, _: &str, _: MacAddr, _: Instant) {}
+        fn attach(&mut self, _: u32, _: &str, _: MacAddr, _: Share, _: Instant) {}
         fn detach(&mut self, _: u32) {}
         fn publish(&mut self, _: Arc<LeaseTable>, _: Instant) {}
         fn frame(&mut self, _: Instant, frame: RxFrame<'_>, _: &mut [u8]) -> Option<usize> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::packet::Socket;
 use crate::answer::{Event, Verdict};
-use crate::engine::{Engine, RxFrame};
+use crate::engine::{Engine, Move, RxFrame, Share};
 use crate::lease::LeaseTable;
 use crate::metadata::Segment;
 use crate::types::{Instant, MacAddr};
@@ -32,8 +32,8 @@ impl Listener for () {
 
 /// What answers frames: the engine, or a stand-in in tests and benches. See [`crate::engine`] for the contract.
 pub trait Responder: Send + 'static {
-    /// A device was attached; a known number is renamed.
-    fn attach(&mut self, device: u32, name: &str, mac: MacAddr, now: Instant);
+    /// A device was attached, and the frames of a share of its guests are shown; a known number is renamed.
+    fn attach(&mut self, device: u32, name: &str, mac: MacAddr, share: Share, now: Instant);
     /// A device is gone.
     fn detach(&mut self, device: u32);
     /// Replaces the lease table.
@@ -54,13 +54,19 @@ pub trait Responder: Send + 'static {
     fn segment(&mut self) -> Option<Segment> {
         None
     }
+    /// A guest that was heard elsewhere than before, for the responders of other devices.
+    fn moved(&mut self) -> Option<Move> {
+        None
+    }
+    /// Another responder has heard a guest.
+    fn moved_elsewhere(&mut self, _: Move) {}
     /// What became of all frames so far, by name.
     fn counts(&self) -> Vec<(&'static str, u64)>;
 }
 
 impl Responder for Engine {
-    fn attach(&mut self, device: u32, name: &str, mac: MacAddr, now: Instant) {
-        Self::attach(self, device, name, mac, now);
+    fn attach(&mut self, device: u32, name: &str, mac: MacAddr, share: Share, now: Instant) {
+        Self::attach_share(self, device, name, mac, share, now);
     }
 
     fn detach(&mut self, device: u32) {
@@ -96,6 +102,14 @@ impl Responder for Engine {
 
     fn segment(&mut self) -> Option<Segment> {
         Self::segment(self)
+    }
+
+    fn moved(&mut self) -> Option<Move> {
+        Self::moved(self)
+    }
+
+    fn moved_elsewhere(&mut self, heard: Move) {
+        Self::moved_elsewhere(self, heard);
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use frontdesk::engine::{Engine, Share};
 use frontdesk::types::{Instant, MacAddr, limits::MAX_FRAME};
 
 use crate::world::{Answer, Guest, LEASES, World, ip, table};
@@ -205,4 +206,83 @@ fn ra_024_a_router_that_goes_says_so_three_times() {
         assert_eq!((ra[0], &ra[6..8]), (134, [0, 0].as_slice()), "Router Lifetime 0");
         assert_eq!(ra[5] & 0x18, 0, "RA-033: medium preference with it");
     }
+}
+
+/// A world without devices, one of several.
+fn among_others() -> World {
+    let mut world = World::new();
+    world.engine = Engine::new(table(LEASES), 7).among_others();
+    world
+}
+
+/// Packet threads share a table, not their devices: a guest that may be anywhere is advertised to by all until one of
+/// them hears it, and by that one alone afterwards.
+#[test]
+fn a_guest_that_another_engine_has_heard_is_advertised_to_by_that_one() {
+    let (mut one, mut other) = (among_others(), among_others());
+    one.engine.attach(1, "tap1", MacAddr([2, 0, 0, 0, 0, 1]), Instant(0));
+    other.engine.attach(2, "tap2", MacAddr([2, 0, 0, 0, 0, 2]), Instant(0));
+    let guest = Guest::new(1);
+    assert!(one.engine.moved().is_none());
+    one.ask(&guest.on(1), &guest.rs());
+    let heard = one.engine.moved().expect("it was heard");
+    assert_eq!((heard.mac.0, heard.device), (guest.mac, 1));
+    assert!(one.engine.moved().is_none(), "told once");
+    one.ask(&guest.on(1), &guest.rs());
+    assert!(one.engine.moved().is_none(), "told once");
+    other.engine.moved_elsewhere(heard);
+
+    let end = Instant(0).plus(seconds(2000));
+    assert_eq!(devices_of(&run_all(&mut other, end), &guest), Vec::<u32>::new());
+    assert!(devices_of(&run_all(&mut one, end), &guest).len() > 4);
+
+    // Neither another table nor another device makes it be looked for again.
+    other.engine.publish(table(LEASES), other.now);
+    other.engine.attach(4, "tap4", MacAddr([2, 0, 0, 0, 0, 4]), other.now);
+    let end = end.plus(seconds(2000));
+    assert_eq!(devices_of(&run_all(&mut other, end), &guest), Vec::<u32>::new());
+
+    // It moves: who hears it advertises to it, and the other one stops.
+    other.ask(&guest.on(2), &guest.rs());
+    one.engine.moved_elsewhere(other.engine.moved().expect("it was heard"));
+    let end = end.plus(seconds(2000));
+    let later = devices_of(&run_all(&mut other, end), &guest);
+    assert!(later.len() > 4 && later.iter().all(|device| *device == 2), "{later:?}");
+    assert_eq!(devices_of(&run_all(&mut one, end), &guest), Vec::<u32>::new());
+
+    // Its device goes, which all are told: it may be anywhere again, once there is a new device.
+    one.engine.detach(2);
+    other.engine.detach(2);
+    one.engine.attach(5, "tap5", MacAddr([2, 0, 0, 0, 0, 5]), one.now);
+    let end = end.plus(seconds(60));
+    assert_eq!(devices_of(&run_all(&mut one, end), &guest).len(), 6, "three on each of two devices");
+}
+
+#[test]
+fn engines_that_share_a_device_advertise_to_their_share_of_its_guests() {
+    let mut guests = Vec::new();
+    for index in 0..2 {
+        let mut world = among_others();
+        for (device, name) in [(1, "tap1"), (2, "tap2"), (3, "tap-pinned")] {
+            let share = Share::new(index, 2).expect("a share");
+            world.engine.attach_share(device, name, MacAddr([2, 0, 0, 0, 0, 1]), share, Instant(0));
+        }
+        let sent = run_all(&mut world, Instant(0).plus(seconds(60)));
+        let mut macs: Vec<[u8; 6]> =
+            sent.iter().map(|(_, _, octets)| octets[..6].try_into().expect("six octets")).collect();
+        macs.sort_unstable();
+        macs.dedup();
+        let share = Share::new(index, 2).expect("a share");
+        assert!(!macs.is_empty() && macs.iter().all(|mac| share.has(MacAddr(*mac))), "{macs:02x?}");
+        guests.extend(macs);
+    }
+    let mut whole = World::new();
+    let mut all: Vec<[u8; 6]> = run_all(&mut whole, Instant(0).plus(seconds(60)))
+        .iter()
+        .map(|(_, _, octets)| octets[..6].try_into().expect("six octets"))
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    guests.sort_unstable();
+    assert_eq!(guests, all, "each guest by exactly one of them");
 }

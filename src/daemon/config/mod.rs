@@ -59,6 +59,8 @@ pub struct Config {
     pub ring_frames: Option<u32>,
     /// Packet threads.
     pub workers: Option<u32>,
+    /// Patterns of devices that all packet threads serve.
+    pub share: Vec<String>,
     /// Microseconds that a device is looked at without sleeping after its last frame.
     pub busy_poll: Option<u32>,
     /// The metadata service.
@@ -82,6 +84,8 @@ pub struct Settings {
     pub ring_frames: Option<u32>,
     /// Packet threads, 1 to 64.
     pub workers: usize,
+    /// Matches the names of devices that all packet threads serve, beside bridges and NICs.
+    pub share: GlobSet,
     /// How long a device is looked at without sleeping after its last frame; zero for only where frames come in numbers.
     pub busy_poll: Duration,
     /// The metadata service.
@@ -188,6 +192,7 @@ impl Config {
             log_level: self.log_level.or(below.log_level),
             ring_frames: self.ring_frames.or(below.ring_frames),
             workers: self.workers.or(below.workers),
+            share: if self.share.is_empty() { below.share } else { self.share },
             busy_poll: self.busy_poll.or(below.busy_poll),
             metadata: self.metadata.or(below.metadata),
         }
@@ -203,13 +208,10 @@ impl Config {
         if self.attach.is_empty() {
             return Err("no devices: give --attach, or `attach` in the configuration file".into());
         }
-        let mut globs = GlobSetBuilder::new();
-        for text in &self.attach {
-            globs.add(Glob::new(text).map_err(|error| format!("{text:?} is no pattern: {}", error.kind()))?);
-        }
         Ok(Settings {
             leases,
-            attach: globs.build().map_err(|error| format!("the patterns cannot be combined: {error}"))?,
+            attach: globs(&self.attach)?,
+            share: globs(&self.share)?,
             patterns: self.attach,
             log_format: self.log_format.unwrap_or_default(),
             log_level: self.log_level.unwrap_or(LevelFilter::INFO),
@@ -219,6 +221,14 @@ impl Config {
             metadata: self.metadata.unwrap_or_default(),
         })
     }
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, String> {
+    let mut globs = GlobSetBuilder::new();
+    for text in patterns {
+        globs.add(Glob::new(text).map_err(|error| format!("{text:?} is no pattern: {}", error.kind()))?);
+    }
+    globs.build().map_err(|error| format!("the patterns cannot be combined: {error}"))
 }
 
 /// Reads one file and keeps what is wrong with it.
@@ -240,7 +250,8 @@ impl Reader<'_> {
             "leases" => {
                 config.leases = self.file(name, value);
             }
-            "attach" => self.patterns(&mut config.attach, value),
+            "attach" => self.patterns(name, &mut config.attach, value),
+            "share" => self.patterns(name, &mut config.share, value),
             "log_format" => config.log_format = self.parsed(name, value, str::parse),
             "log_level" => config.log_level = self.parsed(name, value, log_level),
             "ring_frames" => config.ring_frames = self.checked(name, value, ring_frames),
@@ -248,8 +259,7 @@ impl Reader<'_> {
             "busy_poll" => config.busy_poll = self.checked(name, value, busy_poll),
             "metadata" => config.metadata = Some(metadata::read(self, value)),
             _ => {
-                let known =
-                    "leases, attach, log_format, log_level, ring_frames, workers, busy_poll and metadata";
+                let known = "leases, attach, log_format, log_level, ring_frames, workers, share, busy_poll and metadata";
                 self.problem(key.span().start, name, &format!("there is no such field; there are {known}"));
             }
         }
@@ -280,14 +290,14 @@ impl Reader<'_> {
         parse(text).map_err(|why| self.problem(value.span().start, name, &why)).ok()
     }
 
-    fn patterns(&mut self, patterns: &mut Vec<String>, value: &Spanned<DeValue<'_>>) {
+    fn patterns(&mut self, name: &str, patterns: &mut Vec<String>, value: &Spanned<DeValue<'_>>) {
         let Some(items) = value.get_ref().as_array() else {
-            self.problem(value.span().start, "attach", "must be an array of strings, like [\"tap*\"]");
+            self.problem(value.span().start, name, "must be an array of strings, like [\"tap*\"]");
             return;
         };
         for (at, item) in items.iter().enumerate() {
             patterns
-                .extend(self.parsed(&format!("attach[{at}]"), item, attach_patterns).into_iter().flatten());
+                .extend(self.parsed(&format!("{name}[{at}]"), item, attach_patterns).into_iter().flatten());
         }
     }
 
@@ -329,7 +339,7 @@ mod tests {
 
     #[test]
     fn every_field_is_read() {
-        let text = "leases = 'leases.toml'\nattach = ['tap*,vnet*', 'br0']\nlog_format = 'json'\nlog_level = 'warn'\nring_frames = 0x100\nworkers = 4\nbusy_poll = 50\n";
+        let text = "leases = 'leases.toml'\nattach = ['tap*,vnet*', 'br0']\nlog_format = 'json'\nlog_level = 'warn'\nring_frames = 0x100\nworkers = 4\nshare = ['veth*']\nbusy_poll = 50\n";
         let expected = Config {
             leases: Some("etc/leases.toml".into()),
             attach: vec!["tap*".into(), "vnet*".into(), "br0".into()],
@@ -337,6 +347,7 @@ mod tests {
             log_level: Some(LevelFilter::WARN),
             ring_frames: Some(256),
             workers: Some(4),
+            share: vec!["veth*".into()],
             busy_poll: Some(50),
             metadata: None,
         };
@@ -347,7 +358,8 @@ mod tests {
     fn all_problems_are_told_at_once_with_line_and_field() {
         let text = "leases = 3\nlease = 'x'\nattach = ['tap*', 'tap[', 7, '']\nlog_format = 'xml'\nlog_level = '3'\n\nring_frames = 100\nworkers = 0\nbusy_poll = -1\n";
         let problems = parse(text).expect_err("bad");
-        let known = "leases, attach, log_format, log_level, ring_frames, workers, busy_poll and metadata";
+        let known =
+            "leases, attach, log_format, log_level, ring_frames, workers, share, busy_poll and metadata";
         let mut expected = vec![
             "etc/frontdesk.toml:1: leases: must be a string, not an integer".to_owned(),
             format!("etc/frontdesk.toml:2: lease: there is no such field; there are {known}"),

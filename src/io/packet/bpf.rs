@@ -56,6 +56,12 @@ impl Assembler {
         self.plain(libc::BPF_LD | libc::BPF_W | libc::BPF_IND, offset);
     }
 
+    /// A ← 32-bit number at `offset` of the link-layer header, in a program that is shown the network header.
+    pub(super) fn load_link_word(&mut self, offset: u32) {
+        let link = libc::SKF_LL_OFF.cast_unsigned().wrapping_add(offset);
+        self.plain(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, link);
+    }
+
     /// X ← `value`.
     pub(super) fn set_x(&mut self, value: u32) {
         self.plain(libc::BPF_LDX | libc::BPF_IMM, value);
@@ -102,6 +108,11 @@ impl Assembler {
     /// Ends: the first `octets` of the frame are delivered; 0 refuses it.
     pub(super) fn deliver(&mut self, octets: u32) {
         self.plain(libc::BPF_RET | libc::BPF_K, octets);
+    }
+
+    /// Ends: A is the answer.
+    pub(super) fn deliver_number(&mut self) {
+        self.plain(libc::BPF_RET | libc::BPF_A, 0);
     }
 
     /// The program with distances for labels.

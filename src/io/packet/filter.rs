@@ -98,6 +98,13 @@ impl Filter {
         Self { program: asm.finish() }
     }
 
+    /// The filter that passes no frame.
+    pub(super) fn nothing() -> Self {
+        let mut asm = Assembler::default();
+        asm.deliver(0);
+        Self { program: asm.finish() }
+    }
+
     pub(super) fn program(&self) -> &[Instruction] {
         &self.program
     }

@@ -4,6 +4,7 @@
 //! what cannot be an answerable frame at all (a service tag), and never waits.
 
 mod bpf;
+mod fanout;
 mod filter;
 mod ring;
 mod socket;
@@ -52,6 +53,78 @@ pub enum Front<'a> {
     ForeignTag,
 }
 
+/// A port that lacks nothing but a device. Making one waits for every processor, opening it on a device does not; several
+/// made at the same time share the wait.
+#[derive(Debug)]
+pub struct Spare {
+    ring: ring::Ring,
+    socket: Socket,
+}
+
+impl Spare {
+    /// Makes the socket and a ring of `slots` slots, see [`PortOptions::slots`].
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_NET_RAW`, `ENOMEM` when the ring finds no memory, `EMFILE`.
+    pub fn new(slots: u32) -> io::Result<Self> {
+        let socket = Socket::new()?;
+        socket.use_version_2()?;
+        let ring = ring::Ring::map(socket.as_fd(), slots)?;
+        socket.ignore_outgoing()?;
+        Ok(Self { ring, socket })
+    }
+
+    /// The slots of its ring.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.ring.slots()
+    }
+
+    /// Opens it on a device, which is asked for frames to every address if it is to be `promiscuous`.
+    ///
+    /// # Errors
+    /// `ENODEV` when there is no such device.
+    pub fn open(self, device: u32, promiscuous: bool, filter: &Filter) -> io::Result<Port> {
+        let Self { ring, socket } = self;
+        socket.set_filter(filter)?;
+        if promiscuous {
+            socket.be_promiscuous(device)?;
+        }
+        socket.bind(device)?;
+        Ok(Port { device, ring, socket: Arc::new(socket) })
+    }
+
+    /// Opens several on one device: number `n` of them gets the frames of the guests in
+    /// [`Share`](crate::engine::Share) `n`.
+    ///
+    /// # Errors
+    /// `ENODEV` when there is no such device; `EINVAL` before Linux 5.10.
+    pub fn open_together(
+        spares: Vec<Self>,
+        device: u32,
+        promiscuous: bool,
+        filter: &Filter,
+    ) -> io::Result<Vec<Port>> {
+        if let [_] = spares.as_slice() {
+            return spares.into_iter().map(|spare| spare.open(device, promiscuous, filter)).collect();
+        }
+        // What arrives before they share it out would be seen by all of them.
+        let nothing = Filter::nothing();
+        let open = |spare: Self| spare.open(device, promiscuous, &nothing);
+        let ports: Vec<Port> = spares.into_iter().map(open).collect::<io::Result<_>>()?;
+        let sockets: Vec<Arc<Socket>> = ports.iter().map(|port| Arc::clone(&port.socket)).collect();
+        fanout::join(&sockets)?;
+        sockets.iter().try_for_each(|socket| socket.set_filter(filter))?;
+        Ok(ports)
+    }
+}
+
+/// True while there is a device of this number: a ring for one that is gone is not worth making.
+#[must_use]
+pub fn exists(device: u32) -> bool {
+    socket::exists(device)
+}
+
 impl Port {
     /// Opens a device by its number. What arrives from now on and passes the filter waits in the ring.
     ///
@@ -60,19 +133,10 @@ impl Port {
     pub fn open(device: u32, options: PortOptions, filter: &Filter) -> io::Result<Self> {
         // A ring for a device that is gone would cost two waits for every processor, and the kernel's last words of
         // devices that go are as many as these.
-        if !socket::exists(device) {
+        if !exists(device) {
             return Err(io::Error::from_raw_os_error(libc::ENODEV));
         }
-        let socket = Socket::new()?;
-        socket.set_filter(filter)?;
-        socket.use_version_2()?;
-        let ring = ring::Ring::map(socket.as_fd(), options.slots)?;
-        socket.ignore_outgoing()?;
-        if options.promiscuous {
-            socket.be_promiscuous(device)?;
-        }
-        socket.bind(device)?;
-        Ok(Self { device, ring, socket: Arc::new(socket) })
+        Spare::new(options.slots)?.open(device, options.promiscuous, filter)
     }
 
     /// The number of its device.

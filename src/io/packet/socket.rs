@@ -48,13 +48,18 @@ impl Socket {
     /// # Errors
     /// Those of `SO_ATTACH_FILTER`: no memory.
     pub fn set_filter(&self, filter: &Filter) -> io::Result<()> {
+        self.set_program(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, filter.program())
+    }
+
+    /// Sets an option whose value is a program.
+    pub(super) fn set_program(&self, level: i32, name: i32, program: &[Instruction]) -> io::Result<()> {
         let code =
             |i: &Instruction| libc::sock_filter { code: i.code, jt: i.then, jf: i.otherwise, k: i.operand };
-        let mut program: Vec<libc::sock_filter> = filter.program().iter().map(code).collect();
+        let mut program: Vec<libc::sock_filter> = program.iter().map(code).collect();
         let length =
             u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
-        set_option(self.as_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+        set_option(self.as_fd(), level, name, &program)
     }
 
     /// Reads the next frame without a ring, for tests and tools: `None` when there is none.
@@ -237,4 +242,14 @@ pub(super) fn set_option<T>(socket: BorrowedFd<'_>, level: i32, name: i32, value
     // alive by the caller until this returns.
     let outcome = unsafe { libc::setsockopt(fd, level, name, value, length) };
     if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Reads a socket option whose value is a plain number.
+pub(super) fn option(socket: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<u32> {
+    let mut value = 0_u32;
+    let mut length = size_of_val(&value) as libc::socklen_t;
+    let (fd, target) = (socket.as_raw_fd(), (&raw mut value).cast());
+    // SAFETY: `value` has room for `length` octets, and both outlive the call.
+    let outcome = unsafe { libc::getsockopt(fd, level, name, target, &raw mut length) };
+    if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
 }

@@ -15,6 +15,7 @@ use crossbeam::channel::{Sender, bounded};
 use super::epoll::Bell;
 use super::packet::Port;
 use super::responder::{Listener, Responder};
+use crate::engine::{Move, Share};
 use crate::lease::LeaseTable;
 use crate::types::MacAddr;
 use turns::Turns;
@@ -34,7 +35,7 @@ pub struct Report {
     pub foreign_tag: u64,
     /// Devices that were handed over and could not be waited for: nobody is answered there.
     pub refused: u64,
-    /// What guests told and the control thread had no room for.
+    /// What guests told and the control thread had no room for, and where they were heard and another packet thread had none.
     pub unheard: u64,
     /// Segments that the metadata service had no room for; guests send them again.
     pub refused_segments: u64,
@@ -57,10 +58,48 @@ pub struct Worker {
     thread: Option<JoinHandle<io::Result<Report>>>,
 }
 
+impl std::ops::AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        for (name, count) in other.counts {
+            match self.counts.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, total)) => *total += count,
+                None => self.counts.push((name, count)),
+            }
+        }
+        self.received += other.received;
+        self.sent += other.sent;
+        self.unsent += other.unsent;
+        self.foreign_tag += other.foreign_tag;
+        self.refused += other.refused;
+        self.unheard += other.unheard;
+        self.refused_segments += other.refused_segments;
+        self.panics += other.panics;
+        self.processor += other.processor;
+    }
+}
+
+/// The way to tell a worker something from another one.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    control: Sender<Control>,
+    bell: Arc<Bell>,
+}
+
+impl Line {
+    /// Tells of a guest that was heard; false when there is no room for it. Waits for nobody.
+    fn tell(&self, heard: Move) -> bool {
+        let told = self.control.try_send(Control::Moved(heard)).is_ok();
+        self.bell.ring();
+        told
+    }
+}
+
 enum Control {
-    Attach { port: Port, name: String, mac: MacAddr },
+    Attach { port: Port, name: String, mac: MacAddr, share: Share },
     Replace(Port),
-    Rename { device: u32, name: String, mac: MacAddr },
+    Rename { device: u32, name: String, mac: MacAddr, share: Share },
+    Meet(Vec<Line>),
+    Moved(Move),
     Detach(u32),
     Publish(Arc<LeaseTable>),
     Report(Sender<Report>),
@@ -68,7 +107,7 @@ enum Control {
 }
 
 /// Requests that may wait; the control thread waits when there are more.
-const MAX_REQUESTS: usize = 256;
+const MAX_REQUESTS: usize = 1024;
 
 impl Worker {
     /// Starts the packet thread, which calls `ended` when it ends, however it ends.
@@ -101,12 +140,22 @@ impl Worker {
         Ok(Self { control, bell, thread: Some(thread) })
     }
 
-    /// Adds an open port.
+    /// Adds an open port, which is shown the frames of a share of the device's guests.
     ///
     /// # Errors
     /// [`Ended`], as for all requests.
-    pub fn attach(&self, port: Port, name: &str, mac: MacAddr) -> Result<(), Ended> {
-        self.request(Control::Attach { port, name: name.to_owned(), mac })
+    pub fn attach(&self, port: Port, name: &str, mac: MacAddr, share: Share) -> Result<(), Ended> {
+        self.request(Control::Attach { port, name: name.to_owned(), mac, share })
+    }
+
+    /// How others tell this one something.
+    pub(super) fn line(&self) -> Line {
+        Line { control: self.control.clone(), bell: Arc::clone(&self.bell) }
+    }
+
+    /// Has it tell the others whom it hears.
+    pub(super) fn meet(&self, others: Vec<Line>) -> Result<(), Ended> {
+        self.request(Control::Meet(others))
     }
 
     /// Exchanges the port of a device for another one, after what waits in the old one is answered.
@@ -121,8 +170,8 @@ impl Worker {
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn rename(&self, device: u32, name: &str, mac: MacAddr) -> Result<(), Ended> {
-        self.request(Control::Rename { device, name: name.to_owned(), mac })
+    pub fn rename(&self, device: u32, name: &str, mac: MacAddr, share: Share) -> Result<(), Ended> {
+        self.request(Control::Rename { device, name: name.to_owned(), mac, share })
     }
 
     /// Closes the port of a device.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam::channel::Receiver;
 
-use super::{Control, Report};
+use super::{Control, Line, Report};
 use crate::io::clock::{Clock, thread_time};
 use crate::io::epoll::{Bell, Epoll, Ready};
 use crate::io::packet::{BATCH, Front, Outbox, Port, Sent};
@@ -56,6 +56,8 @@ pub(super) struct Turns<R> {
     unheard: u64,
     refused_segments: u64,
     listener: Box<dyn Listener>,
+    /// The other packet threads.
+    others: Vec<Line>,
     sent: Sent,
 }
 
@@ -85,6 +87,7 @@ impl<R: Responder> Turns<R> {
             unheard: 0,
             refused_segments: 0,
             listener,
+            others: Vec::new(),
             sent: Sent::default(),
         })
     }
@@ -117,12 +120,15 @@ impl<R: Responder> Turns<R> {
         }
     }
 
-    /// Hands on what guests told; nobody is waited for.
+    /// Hands on what guests told and where they were heard; nobody is waited for.
     fn tell(&mut self) {
         while let Some((device, event)) = self.desk.responder.event() {
             if !self.listener.event(device, event) {
                 self.unheard += 1;
             }
+        }
+        while let Some(heard) = self.desk.responder.moved() {
+            self.unheard += self.others.iter().map(|other| u64::from(!other.tell(heard))).sum::<u64>();
         }
     }
 
@@ -204,20 +210,26 @@ impl<R: Responder> Turns<R> {
         self.bell.hush();
         while let Ok(request) = self.requests.try_recv() {
             match request {
-                Control::Attach { port, name, mac } => {
+                Control::Attach { port, name, mac, share } => {
                     let device = port.device();
                     if self.open(port, now) {
-                        self.desk.responder.attach(device, &name, mac, now);
+                        self.desk.responder.attach(device, &name, mac, share, now);
                     }
                 }
+                Control::Meet(others) => self.others = others,
+                Control::Moved(heard) => self.desk.responder.moved_elsewhere(heard),
                 Control::Replace(port) => {
                     self.open(port, now);
                 }
-                Control::Rename { device, name, mac } => self.desk.responder.attach(device, &name, mac, now),
+                Control::Rename { device, name, mac, share } => {
+                    self.desk.responder.attach(device, &name, mac, share, now);
+                }
                 Control::Detach(device) => {
-                    self.close(device);
+                    let was_here = self.close(device);
                     self.desk.responder.detach(device);
-                    self.listener.detached(device);
+                    if was_here {
+                        self.listener.detached(device);
+                    }
                 }
                 Control::Publish(table) => self.desk.responder.publish(table, now),
                 Control::Report(to) => {
@@ -253,17 +265,18 @@ impl<R: Responder> Turns<R> {
         true
     }
 
-    fn close(&mut self, device: u32) {
-        if let Some(port) = self.ports.remove(&device) {
-            if let Some(at) = self.hot.iter().position(|hot| hot.device == device) {
-                self.hot.swap_remove(at);
-                return;
-            }
+    /// Closes a port; false when there was none.
+    fn close(&mut self, device: u32) -> bool {
+        let Some(port) = self.ports.remove(&device) else { return false };
+        if let Some(at) = self.hot.iter().position(|hot| hot.device == device) {
+            self.hot.swap_remove(at);
+        } else {
             // The control thread may hold the socket a little longer, and an open one would stay in the set.
             if let Err(error) = self.epoll.remove(port.socket().as_fd()) {
                 tracing::warn!(device, %error, "a socket could not be taken out of the set");
             }
         }
+        true
     }
 
     /// One ring's worth of frames from every device: what came before the stop.
