@@ -21,7 +21,7 @@ use crate::io::metadata::Metadata;
 use crate::io::packet::{Filter, Socket};
 use crate::io::worker::{Ended, Report};
 use crate::io::workers::Workers;
-use crate::io::{clock, descriptors};
+use crate::io::{clock, descriptors, memory};
 use crate::lease::LeaseTable;
 
 /// Why the dataplane did not start, or ended by itself.
@@ -207,6 +207,8 @@ impl Service<'_> {
                 tracing::info!(attach, "no device matches now; those that appear are attached");
             }
             self.notifier.ready();
+            // What reading the lease source and the list of all devices took.
+            memory::give_back();
         }
     }
 
@@ -251,6 +253,7 @@ impl Service<'_> {
         self.workers.report()?;
         tracing::info!(ports = table.port_count(), networks = table.network_count(), "reloaded");
         self.table = table;
+        memory::give_back();
         Ok(())
     }
 

@@ -110,9 +110,13 @@ impl Links {
     }
 
     async fn list(&mut self) -> io::Result<Vec<Link>> {
-        let messages: Vec<LinkMessage> =
-            self.handle.link().get().execute().try_collect().await.map_err(io::Error::other)?;
-        Ok(messages.iter().filter_map(link).collect())
+        // One by one: the kernel tells some 10 KiB of each device, of which a few octets are kept.
+        let mut messages = self.handle.link().get().execute();
+        let mut all = Vec::new();
+        while let Some(message) = messages.try_next().await.map_err(io::Error::other)? {
+            all.extend(link(&message));
+        }
+        Ok(all)
     }
 }
 

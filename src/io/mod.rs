@@ -12,6 +12,7 @@ pub mod descriptors;
 mod epoll;
 pub mod label;
 pub mod links;
+pub mod memory;
 pub mod metadata;
 mod modesty;
 pub mod netns;

@@ -164,6 +164,8 @@ pub fn read(mut octets: Vec<u8>) -> Result<LeaseTable, FileError> {
     let mut sections = copied?;
     let blobs = directory.last().map_or(octets.len(), |entry| entry.offset);
     octets.drain(..blobs);
+    // The room of the other sections, which are copies: half of the table's memory.
+    octets.shrink_to_fit();
     sections.blobs = octets;
     verify::verify(&sections).map_err(FileError::Content)?;
     Ok(LeaseTable::from_checked(sections))
