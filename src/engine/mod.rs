@@ -200,10 +200,15 @@ impl Engine {
         // A client behind a relay is not where the relay's frame came in.
         let relayed = device.is_some_and(|device| self.table.is_of_relays(device));
         if let Some(port) = answered.port.filter(|_| !relayed) {
+            let solicited =
+                matches!(answered.verdict, Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. });
             if self.schedule.heard(port, frame.device, now, &self.table) {
                 self.tell_move(port, frame.device);
+                if solicited {
+                    self.schedule.solicited(port, now, &self.table);
+                }
             }
-            if let Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. } = answered.verdict {
+            if solicited {
                 self.queue_part(port, frame.device, 1);
             }
         }

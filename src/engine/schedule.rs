@@ -65,6 +65,19 @@ impl Schedule {
         moved
     }
 
+    /// A port has just got an RA because it asked for one, where it was not known to be: it needs no burst of them. A boot
+    /// storm would be answered four times otherwise.
+    pub(super) fn solicited(&mut self, port: PortId, now: Instant, table: &LeaseTable) {
+        let Some(interval) = table.port(port).map(|p| self.interval(p.network().record())) else { return };
+        if let Some(place) = self.places.get_mut(port.0 as usize)
+            && place.due.is_some()
+        {
+            let at = now.plus(interval);
+            (place.burst, place.due) = (0, Some(at));
+            self.due.push(Reverse((at, port)));
+        }
+    }
+
     /// A port was heard on a device that is another's: it gets no RAs from here.
     pub(super) fn left(&mut self, port: PortId, device: u32) {
         if let Some(place) = self.places.get_mut(port.0 as usize) {

@@ -85,7 +85,7 @@ fn a_port_that_is_pinned_to_nothing_is_advertised_to_where_it_was_last_heard() {
     let mut world = World::new();
     let guest = Guest::new(1);
     run_all(&mut world, Instant(0).plus(seconds(60)));
-    world.ask(&guest.on(1), &guest.rs());
+    world.ask(&guest.on(1), &guest.ns(crate::world::ROUTER));
     let end = world.now.plus(seconds(60));
     assert_eq!(devices_of(&run_all(&mut world, end), &guest), [1, 1, 1]);
     world.ask(&guest.on(2), &guest.ns(crate::world::ROUTER));
@@ -111,9 +111,27 @@ fn too_many_ports_that_may_be_anywhere_get_no_unsolicited_ra_until_they_are_hear
     let sent = run_all(&mut world, Instant(0).plus(seconds(60)));
     assert_eq!(sent.len(), 3, "the pinned port alone: 1408 ports on three devices are too many");
     let guest = Guest::new(1);
-    world.ask(&guest, &guest.rs());
+    world.ask(&guest, &guest.ns(crate::world::ROUTER));
     let end = world.now.plus(seconds(60));
     assert_eq!(devices_of(&run_all(&mut world, end), &guest), [1, 1, 1]);
+}
+
+/// RFC 4861 §6.2.4 has up to three RAs at first: one that was asked for is enough, or a boot storm is answered four times.
+#[test]
+fn ra_022_a_guest_that_asks_where_it_was_not_known_gets_that_ra_and_the_next_after_a_whole_interval() {
+    let mut world = World::new();
+    let guest = Guest::new(1);
+    run_all(&mut world, Instant(0).plus(seconds(60)));
+    world.ask(&guest.on(1), &guest.rs());
+    let asked = world.now;
+    let sent = run_all(&mut world, asked.plus(seconds(1300)));
+    let times: Vec<Duration> = sent
+        .iter()
+        .filter(|(_, device, octets)| *device == 1 && octets[..6] == guest.mac)
+        .map(|(at, _, _)| at.since(asked))
+        .collect();
+    assert!(times.len() >= 2 && times[0] >= seconds(200) && times[0] <= seconds(600), "{times:?}");
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= seconds(200)), "{times:?}");
 }
 
 #[test]
