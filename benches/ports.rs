@@ -1,4 +1,4 @@
-//! The engine's whole call as the table grows: 1 000, 100 000 and 1 000 000 ports, guests in no order, so that neither
+//! The engine's whole call as the table grows: 1 000 to 1 000 000 ports, guests in no order, so that neither
 //! the table nor the frames stay in the processor's caches; and no allocation at any size.
 //!
 //! `cargo bench --bench ports`. What a look-up alone takes is in `--bench table`, what each answer takes in `--bench
@@ -6,6 +6,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use frontdesk::answer::Verdict;
@@ -15,7 +16,7 @@ use frontdesk::io::bench::{Crowd, Duids, LinkLocals};
 use frontdesk::lease;
 use frontdesk::types::{Instant, MacAddr, ip6, limits::MAX_FRAME};
 
-const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
+const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
 /// Frames shown in turn: more than the caches nearest to the processor hold.
 const FRAMES: u32 = 4096;
@@ -104,5 +105,9 @@ fn ports(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ports);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
+    targets = ports
+}
 criterion_main!(benches);

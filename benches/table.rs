@@ -1,15 +1,24 @@
-//! Compiling, loading and looking up: 1 000, 100 000 and 1 000 000 ports.
+//! Compiling, loading, looking up and changing one port: 1 000, 100 000 and 1 000 000 ports.
+//!
+//! `cargo bench --bench table`, or `cargo bench --bench table -- change` for one part of it. A change of one port is measured
+//! end to end: from the text with that port changed until the engine answers by it (`source`), from the compiled table, where
+//! the operator compiles once for all hypervisors (`compiled`), and the part of both that the packet thread is busy with
+//! (`publish`).
 //!
 //! `cargo bench --bench table -- --write-sources DIRECTORY PORTS` writes the same sources as files, for measuring the
 //! program itself (`/usr/bin/time -v frontdesk compile …`).
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use frontdesk::engine::Engine;
 use frontdesk::lease::{DeviceId, LeaseTable, Lookup, file, load};
-use frontdesk::types::MacAddr;
+use frontdesk::types::{Instant, MacAddr};
+
+const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 
 /// Networks that the ports are spread over, each on a VLAN of its own.
 const NETWORKS: usize = 50;
@@ -78,7 +87,7 @@ fn table(name: &str, text: String) -> LeaseTable {
 fn compile(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compile");
     group.sample_size(10).warm_up_time(Duration::from_millis(1));
-    for ports in [1_000, 100_000, 1_000_000] {
+    for ports in SIZES {
         group.throughput(Throughput::Elements(ports as u64));
         for (form, text) in [("toml", toml(ports)), ("json", json(ports))] {
             let name = format!("leases.{form}");
@@ -92,7 +101,7 @@ fn compile(criterion: &mut Criterion) {
 fn open(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
     group.sample_size(10).warm_up_time(Duration::from_millis(1));
-    for ports in [1_000, 100_000, 1_000_000] {
+    for ports in SIZES {
         let table = table("leases.toml", toml(ports));
         let mut octets = Vec::new();
         file::write(&table, &mut octets).expect("memory");
@@ -101,6 +110,8 @@ fn open(criterion: &mut Criterion) {
             (octets.len() - text) as f64 / ports as f64
         });
         drop(table);
+        let copy = octets.clone();
+        allocated(&format!("{ports} ports opened"), || _ = black_box(file::read(copy)));
         group.throughput(Throughput::Elements(ports as u64));
         group.bench_function(BenchmarkId::from_parameter(ports), |bench| {
             let read = |octets| file::read(octets).expect("its own file");
@@ -109,9 +120,69 @@ fn open(criterion: &mut Criterion) {
     }
 }
 
+/// Prints what a call on this thread allocates.
+fn allocated(what: &str, call: impl FnOnce()) {
+    let info = allocation_counter::measure(call);
+    println!(
+        "{what}: {} allocations, {} octets, at most {} at once",
+        info.count_total, info.bytes_total, info.bytes_max
+    );
+}
+
+/// Devices that the engine whose table changes is attached to.
+const DEVICES: usize = 100;
+
+fn serving(table: &Arc<LeaseTable>) -> Engine {
+    let mut engine = Engine::new(Arc::clone(table), 1);
+    for number in 0..DEVICES {
+        let index = u32::try_from(number + 1).expect("few");
+        engine.attach(index, &format!("tap{number:08x}"), MacAddr([2, 0, 0, 0, 0, 1]), Instant(0));
+    }
+    engine
+}
+
+/// Puts a table into the engine's hands. The one before is given back, as it is freed by another thread.
+fn publish(engine: &mut Engine, table: Arc<LeaseTable>) -> Arc<LeaseTable> {
+    let before = Arc::clone(engine.table());
+    engine.publish(table, Instant(1));
+    before
+}
+
+fn change(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("change");
+    group.sample_size(10).warm_up_time(Duration::from_millis(1));
+    for ports in SIZES {
+        let text = toml(ports);
+        let name = format!("\"vm-{}.example.com\"", ports / 2);
+        let changed = text.replacen(&name, "\"another.example.com\"", 1);
+        assert_ne!(text, changed, "one port is another");
+        let [before, after] = [text, changed.clone()].map(|text| Arc::new(table("leases.toml", text)));
+        let mut octets = Vec::new();
+        file::write(&after, &mut octets).expect("memory");
+        let mut engine = serving(&before);
+        group.bench_function(BenchmarkId::new("source", ports), |bench| {
+            let change = |text| publish(&mut engine, Arc::new(table("leases.toml", text)));
+            bench.iter_batched(|| changed.clone(), change, BatchSize::PerIteration);
+        });
+        drop(changed);
+        group.bench_function(BenchmarkId::new("compiled", ports), |bench| {
+            let change = |octets| publish(&mut engine, Arc::new(file::read(octets).expect("its own file")));
+            bench.iter_batched(|| octets.clone(), change, BatchSize::PerIteration);
+        });
+        drop(octets);
+        let mut turn = [before, after].into_iter().cycle();
+        let mut next = || turn.next().expect("it goes round");
+        let table = next();
+        allocated(&format!("{ports} ports published"), || _ = publish(&mut engine, table));
+        group.bench_function(BenchmarkId::new("publish", ports), |bench| {
+            bench.iter_batched(&mut next, |table| publish(&mut engine, table), BatchSize::PerIteration);
+        });
+    }
+}
+
 fn find(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("find");
-    for ports in [1_000, 100_000, 1_000_000] {
+    for ports in SIZES {
         let table = table("leases.toml", toml(ports));
         // A stride without a pattern, so that the processor's caches see what a busy host's see. Devices are numbered in
         // the order of their names, which is that of the ports.
@@ -124,6 +195,8 @@ fn find(criterion: &mut Criterion) {
         };
         let (vlan, mac, device) = next();
         assert!(matches!(table.find(vlan, mac, device), Lookup::Found(_)), "a hit is a hit");
+        let none = allocation_counter::measure(|| _ = black_box(table.find(vlan, mac, device)));
+        assert_eq!(none.count_total, 0, "a look-up allocates");
         group.bench_function(BenchmarkId::new("hit", ports), |bench| {
             bench.iter(|| {
                 let (vlan, mac, device) = next();
@@ -155,6 +228,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     compile(&mut criterion);
     open(&mut criterion);
+    change(&mut criterion);
     find(&mut criterion);
     criterion.final_summary();
 }

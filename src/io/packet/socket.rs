@@ -80,7 +80,10 @@ impl Socket {
     }
 
     /// Frames of this socket's own host that leave through the device are not received (Linux 4.20).
-    pub(super) fn ignore_outgoing(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Of an older kernel.
+    pub fn ignore_outgoing(&self) -> io::Result<()> {
         set_option(self.as_fd(), libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32)
     }
 

@@ -1,0 +1,153 @@
+//! Conversations per second over a veth pair: the engine beside a bare responder that only swaps addresses, on the same
+//! ring path with the same frames, alternately, in one run.
+//!
+//! | conversation | is |
+//! |---|---|
+//! | `rs` | Router Solicitation, Router Advertisement |
+//! | `solicit` | Solicit, Advertise with an address, a prefix and DNS |
+//! | `exchange` | Solicit, Advertise, Request, Reply |
+//!
+//! The generator plays 1 000 guests in a closed loop: never more than a window of them are in a conversation. It has one
+//! thread and the packet thread has another, so two idle processors are needed for figures that mean something. Runs in
+//! a network namespace of its own; `cargo bench --bench veth`. Without `--bench` (as `cargo test --benches` runs it) each
+//! side has one short turn, and only whether answers come is judged.
+
+mod frames;
+mod generator;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use frames::Conversation;
+use frontdesk::engine::{Engine, Share};
+use frontdesk::io::bare::Bare;
+use frontdesk::io::netns::{Netlink, Netns};
+use frontdesk::io::packet::{Filter, Port, PortOptions};
+use frontdesk::io::worker::Worker;
+use frontdesk::lease::{self, LeaseTable};
+use frontdesk::types::MacAddr;
+use generator::Generator;
+use support::{Middle, ROUTER};
+
+const HOST: &str = "desk0";
+const GUEST: &str = "guest0";
+const GUESTS: u32 = 1000;
+
+struct Plan {
+    turns: usize,
+    warm: Duration,
+    turn: Duration,
+}
+
+fn main() -> ExitCode {
+    if let Err(code) = support::isolate() {
+        return code;
+    }
+    let plan = if support::is_measured() {
+        Plan { turns: 7, warm: Duration::from_millis(200), turn: Duration::from_millis(1000) }
+    } else {
+        Plan { turns: 1, warm: Duration::from_millis(10), turn: Duration::from_millis(50) }
+    };
+    let cable = cable();
+    let leases = support::leases((0..GUESTS).map(|_| None));
+    let table = Arc::new(lease::load("generated", leases.into_bytes()).expect("valid leases").table);
+    println!("conversation  responder    a second (median, min, max)      CPU ns each  lost  wrong");
+    let mut good = true;
+    for conversation in Conversation::all(&table, GUESTS) {
+        let (mut bare, mut engine) = (Vec::new(), Vec::new());
+        for _ in 0..plan.turns {
+            bare.push(turn(&plan, cable, &table, &conversation.swapped(), start_bare));
+            engine.push(turn(&plan, cable, &table, &conversation, || start_engine(&table)));
+        }
+        let name = conversation.name;
+        let (bare, engine) = (Summary::of(&bare), Summary::of(&engine));
+        bare.print(name, "bare");
+        engine.print(name, "engine");
+        println!(
+            "{name:<13} engine / bare: rate {:.1} %, CPU {:.1} %",
+            100.0 * engine.rate.median / bare.rate.median,
+            100.0 * engine.cost / bare.cost
+        );
+        good &= bare.rate.median > 0.0 && engine.rate.median > 0.0 && engine.wrong == 0;
+    }
+    ExitCode::from(u8::from(!good))
+}
+
+fn cable() -> (u32, u32) {
+    let (netlink, here) = (Netlink::open().expect("netlink"), Netns::current().expect("a namespace"));
+    let host = netlink.add_veth(HOST, GUEST, MacAddr([2, 0, 0, 0, 0, 2]), &here).expect("a cable");
+    let guest = netlink.link(GUEST).expect("the other end").index;
+    [host, guest].into_iter().for_each(|end| netlink.set_up(end).expect("up"));
+    (host, guest)
+}
+
+fn start_bare() -> Worker {
+    Worker::start(Bare::new(ROUTER), || {}).expect("worker")
+}
+
+fn start_engine(table: &Arc<LeaseTable>) -> Worker {
+    Worker::start(Engine::new(Arc::clone(table), 1), || {}).expect("worker")
+}
+
+struct Outcome {
+    /// Conversations per second.
+    rate: f64,
+    /// Processor time of the packet thread for each, in nanoseconds.
+    cost: f64,
+    lost: u64,
+    wrong: u64,
+}
+
+fn turn(
+    plan: &Plan,
+    (host, guest): (u32, u32),
+    table: &Arc<LeaseTable>,
+    conversation: &Conversation,
+    start: impl FnOnce() -> Worker,
+) -> Outcome {
+    let worker = start();
+    let options = PortOptions { slots: 4096, promiscuous: false };
+    let port = Port::open(host, options, &Filter::for_table(table)).expect("port");
+    worker.attach(port, HOST, ROUTER, Share::WHOLE).expect("running");
+    let ear = Port::open(guest, options, &Filter::for_any_address()).expect("port");
+    let mut generator = Generator::new(ear, conversation);
+    generator.run(plan.warm);
+    let before = worker.report().expect("running").processor;
+    let heard = generator.run(plan.turn);
+    let spent = worker.report().expect("running").processor - before;
+    let complete = heard.complete as f64;
+    Outcome {
+        rate: complete / plan.turn.as_secs_f64(),
+        cost: spent.as_nanos() as f64 / complete.max(1.0),
+        lost: heard.lost,
+        wrong: heard.wrong,
+    }
+}
+
+struct Summary {
+    rate: Middle,
+    cost: f64,
+    lost: u64,
+    wrong: u64,
+}
+
+impl Summary {
+    fn of(outcomes: &[Outcome]) -> Self {
+        Self {
+            rate: Middle::of(outcomes.iter().map(|o| o.rate)),
+            cost: Middle::of(outcomes.iter().map(|o| o.cost)).median,
+            lost: outcomes.iter().map(|o| o.lost).sum(),
+            wrong: outcomes.iter().map(|o| o.wrong).sum(),
+        }
+    }
+
+    fn print(&self, conversation: &str, responder: &str) {
+        let Self { rate: Middle { median, least, most }, cost, lost, wrong } = self;
+        println!(
+            "{conversation:<13} {responder:<9} {median:>10.0} {least:>10.0} {most:>10.0} {cost:>16.0} {lost:>5} {wrong:>6}"
+        );
+    }
+}
