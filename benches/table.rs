@@ -5,11 +5,14 @@
 //! the operator compiles once for all hypervisors (`compiled`), and the part of both that the packet thread is busy with
 //! (`publish`).
 //!
-//! `cargo bench --bench table -- --write-sources DIRECTORY PORTS` writes the same sources as files, for measuring the
-//! program itself (`/usr/bin/time -v frontdesk compile …`).
+//! `cargo bench --bench table -- --program PORTS` measures `frontdesk compile` itself on the same sources as files: time and
+//! memory. `-- --write-sources DIRECTORY PORTS` writes those files and does no more.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::hint::black_box;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -212,18 +215,59 @@ fn find(criterion: &mut Criterion) {
     }
 }
 
+/// Between two looks at the memory of a process: its most is kept by the kernel, so only what it takes in the last moment
+/// is missed.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// `frontdesk compile` of both forms of a source: time from its start to its end, and the most memory that was resident.
+fn program(ports: usize) {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    write_sources(home.path(), ports);
+    for source in ["leases.toml", "leases.json"].map(|name| home.path().join(name)) {
+        let table = source.with_extension("table");
+        let started = std::time::Instant::now();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_frontdesk"));
+        command.arg("compile").arg(&source).arg("-o").arg(&table).stdout(Stdio::null());
+        let mut compiler = command.spawn().expect("frontdesk runs");
+        let (status, mut most) = (format!("/proc/{}/status", compiler.id()), 0_u32);
+        let ended = loop {
+            if let Some(ended) = compiler.try_wait().expect("a child") {
+                break ended;
+            }
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            most = line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(most);
+            std::thread::sleep(LOOK);
+        };
+        assert!(ended.success(), "{ended}");
+        let octets = |path: &Path| fs::metadata(path).map_or(0, |file| file.len()) as f64 / 1e6;
+        println!(
+            "frontdesk compile {}: {ports} ports, {:.0} MB of source, {:.0} MB of table, {:.2} s, {:.0} MiB resident",
+            source.file_name().unwrap_or_default().display(),
+            octets(&source),
+            octets(&table),
+            started.elapsed().as_secs_f64(),
+            f64::from(most) / 1024.0
+        );
+    }
+}
+
+fn write_sources(directory: &Path, ports: usize) {
+    for (name, text) in [("leases.toml", toml(ports)), ("leases.json", json(ports))] {
+        fs::write(directory.join(name), text).expect("the directory can be written");
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--write-sources") {
-        let [directory, ports] = &arguments[at + 1..at + 3] else {
-            panic!("--write-sources DIRECTORY PORTS")
-        };
-        let ports = ports.parse().expect("a number of ports");
-        std::fs::write(format!("{directory}/leases.toml"), toml(ports))
-            .expect("the directory can be written");
-        std::fs::write(format!("{directory}/leases.json"), json(ports))
-            .expect("the directory can be written");
-        return;
+    let behind =
+        |flag: &str| arguments.iter().position(|argument| argument == flag).map(|at| &arguments[at + 1..]);
+    let number = |text: &String| text.parse().expect("a number of ports");
+    match (behind("--write-sources"), behind("--program")) {
+        (Some([directory, ports, ..]), _) => return write_sources(Path::new(directory), number(ports)),
+        (_, Some([ports, ..])) => return program(number(ports)),
+        (None, None) => {}
+        _ => panic!("--write-sources DIRECTORY PORTS, or --program PORTS"),
     }
     let mut criterion = Criterion::default().configure_from_args();
     compile(&mut criterion);

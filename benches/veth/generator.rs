@@ -12,7 +12,7 @@ use crate::support::guest_of;
 /// Conversations under way.
 const WINDOW: usize = 512;
 /// Without an answer for so long, what is on its way counts as lost.
-const LOST: Duration = Duration::from_millis(50);
+const LOST: Duration = Duration::from_millis(200);
 
 /// What came back.
 #[derive(Clone, Copy, Debug, Default)]
