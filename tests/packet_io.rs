@@ -333,6 +333,19 @@ fn a_device_that_goes_down_and_up_is_served_on() {
 }
 
 #[test]
+fn the_first_answer_after_a_device_was_down_is_not_lost() {
+    namespace::run("the_first_answer_after_a_device_was_down_is_not_lost", || {
+        let (host, _) = cable("tap0", "guest0");
+        let send = injector(host);
+        ip("link set tap0 down");
+        ip("link set tap0 up");
+        assert_eq!(send.send(&[&solicitation(1), &solicitation(2)]).sent, 2);
+        ip("link set tap0 down");
+        assert_eq!(send.send(&[&solicitation(1), &solicitation(2)]).lost, 2);
+    });
+}
+
+#[test]
 fn a_device_that_is_deleted_costs_its_answers_only() {
     namespace::run("a_device_that_is_deleted_costs_its_answers_only", || {
         let ((a, _), (b, guest_b)) = (cable("tap0", "guest0"), cable("tap1", "guest1"));

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use frontdesk::engine::{RxFrame, Share};
-use frontdesk::io::packet::{Filter, Port, Spare};
+use frontdesk::io::packet::{Filter, Port, Socket, Spare};
 use frontdesk::io::responder::Responder;
 use frontdesk::io::workers::Workers;
 use frontdesk::lease::LeaseTable;
 use frontdesk::types::{Instant, MacAddr};
 use namespace::daemon::{Daemon, argument, file, leases};
-use namespace::{cable, index, injector, ip, quiet, wait};
+use namespace::{cable, index, injector, ip, quiet, sh, wait};
 
 const WORKERS: usize = 3;
 const GUESTS: u8 = 24;
@@ -211,5 +211,88 @@ fn a_bridge_and_taps_are_answered_by_several_threads() {
         daemon.wait_for_counter("devices", 3);
         injector(taps[1]).send(&[&solicitation(of(22), 0)]);
         daemon.wait_for_counter("frames-received", before + 24);
+    });
+}
+
+/// Kernels before 6.2 show a group what leaves through its device.
+#[test]
+fn the_filter_refuses_what_leaves_through_the_device() {
+    namespace::run("the_filter_refuses_what_leaves_through_the_device", || {
+        let (host, guest) = cable("tap0", "guest0");
+        let ear = Socket::new().expect("socket");
+        ear.set_filter(&Filter::for_any_address()).expect("filter");
+        ear.bind(host).expect("bind");
+        injector(host).send(&[&solicitation(mac(0), 1)]);
+        injector(guest).send(&[&solicitation(mac(0), 2)]);
+        let mut frame = [0; 2048];
+        wait("a frame", || ear.receive(&mut frame).expect("up"));
+        assert_eq!(frame[58..62], 2_u32.to_be_bytes());
+    });
+}
+
+/// Octets of each mapped ring of a process.
+fn rings(pid: u32) -> Vec<u64> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("it runs");
+    let number = |text: &str| u64::from_str_radix(text, 16).expect("a number");
+    let rings = maps.lines().filter(|line| line.contains(" socket:"));
+    let range = rings.filter_map(|line| line.split_once(' ')?.0.split_once('-'));
+    range.map(|(first, end)| number(end) - number(first)).collect()
+}
+
+/// Sends a solicitation of each guest: all are answered, and once.
+fn each_is_answered_once(daemon: &Daemon, guest: u32) {
+    let before = daemon.counters();
+    let send = injector(guest);
+    for guest in 0..GUESTS {
+        assert_eq!(send.send(&[&solicitation([0xfa, 0x16, 0x3e, 0, 0, guest], 0)]).sent, 1);
+    }
+    let count = |name: &str| before.get(name).unwrap_or(&0) + u64::from(GUESTS);
+    daemon.wait_for_counter("frames-received", count("frames-received"));
+    assert_eq!(daemon.counters()["router-advertisement"], count("router-advertisement"));
+}
+
+#[test]
+fn a_device_that_all_threads_serve_has_a_ring_for_each_and_no_other() {
+    namespace::run("a_device_that_all_threads_serve_has_a_ring_for_each_and_no_other", || {
+        let leases = file("leases.toml", &leases(1));
+        ip("link add br0 type bridge");
+        let daemon = Daemon::start(&["--leases", argument(&leases), "--attach", "br0", "--workers", "2"]);
+        daemon.wait_for_counter("devices", 1);
+        wait("two rings", || (rings(daemon.pid()) == [4 << 20, 4 << 20]).then_some(()));
+    });
+}
+
+#[test]
+fn a_device_that_is_renamed_is_served_by_as_many_threads_as_its_new_name_says() {
+    namespace::run("a_device_that_is_renamed_is_served_by_as_many_threads_as_its_new_name_says", || {
+        let leases = file("leases.toml", &leases(u32::from(GUESTS)));
+        let (_, guest) = cable("tap0", "guest0");
+        let daemon = Daemon::start(&[
+            "--leases",
+            argument(&leases),
+            "--attach",
+            "tap*,many*",
+            "--share",
+            "many*",
+            "--workers",
+            "3",
+        ]);
+        daemon.wait_for_counter("devices", 1);
+        each_is_answered_once(&daemon, guest);
+        for (number, (from, to)) in [("tap0", "many0"), ("many0", "tap0")].into_iter().enumerate() {
+            for step in [format!("{from} down"), format!("{from} name {to}"), format!("{to} up")] {
+                ip(&format!("link set {step}"));
+            }
+            wait("the cable", || sh("ip link show dev guest0").contains("LOWER_UP").then_some(()));
+            // More devices have shorter rings: those of this one are exchanged.
+            let devices = [4, 16][number];
+            for n in 0..devices {
+                cable(&format!("tap{number}-{n}"), &format!("far{number}-{n}"));
+            }
+            daemon.wait_for_counter("devices", [5, 21][number]);
+            let longest = [2 << 20, 512 << 10][number];
+            wait("shorter rings", || rings(daemon.pid()).iter().all(|ring| *ring <= longest).then_some(()));
+            each_is_answered_once(&daemon, guest);
+        }
     });
 }

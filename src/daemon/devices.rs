@@ -69,6 +69,11 @@ fn share(devices: usize) -> u32 {
     floor.clamp(MIN_SLOTS, MAX_SLOTS)
 }
 
+/// Rings of so many slots that are made for devices to come.
+fn ahead(slots: u32) -> usize {
+    MAX_AHEAD.min(AHEAD / (slots as usize * SLOT))
+}
+
 impl Devices {
     pub(super) fn new(settings: &Settings, filter: Filter) -> Self {
         Self {
@@ -154,8 +159,9 @@ impl Devices {
             self.warn_of_bridges();
             let share = self.share();
             self.long = self.attached.iter().filter(|(_, a)| a.slots > share).map(|(i, _)| *i).collect();
-            let ahead = MAX_AHEAD.min(AHEAD / (share as usize * SLOT));
-            self.stock.order(share, self.long.len() + ahead);
+            let of_stock = |a: &&Attached| a.slots > share && a.sockets.len() == 1;
+            let anew = self.attached.values().filter(of_stock).count();
+            self.stock.order(share, anew + ahead(share));
         }
     }
 
@@ -185,9 +191,12 @@ impl Devices {
         self.expected = links.iter().filter(|l| self.globs.is_match(&l.name)).count();
         let ours = |l: &Link| self.globs.is_match(&l.name) || self.attached.contains_key(&l.index);
         self.listed = links.into_iter().filter(ours).collect();
-        let anew = self.listed.iter().filter(|l| !self.attached.contains_key(&l.index)).count();
+        // Shared devices have rings of another length, made in order.
+        let of_stock =
+            |l: &&Link| !self.attached.contains_key(&l.index) && self.threads(l, workers.count()) == 1;
+        let anew = self.listed.iter().filter(of_stock).count();
         let slots = self.slots.unwrap_or_else(|| share(self.expected));
-        self.stock.order(slots, anew);
+        self.stock.order(slots, anew + ahead(slots));
         Ok(())
     }
 
@@ -195,10 +204,12 @@ impl Devices {
     fn follow_one(&mut self, link: Link, room: usize, workers: &mut Workers) -> Result<(), Ended> {
         let wanted = self.globs.is_match(&link.name);
         let index = link.index;
+        let threads = self.threads(&link, workers.count());
         if let Some(attached) = self.attached.get_mut(&index) {
             // The kernel takes a socket off a device that goes for good; one of the same number is another device.
             let same = attached.is_bound();
-            if same && wanted {
+            let alike = attached.sockets.len() == threads;
+            if same && wanted && alike {
                 let renamed = attached.link.name != link.name || attached.link.mac != link.mac;
                 let came_up = link.up && !attached.link.up;
                 attached.link = link;
@@ -226,7 +237,8 @@ impl Devices {
             return Ok(());
         }
         let slots = self.slots.unwrap_or_else(|| share(room));
-        match self.open(&link, slots, workers.count()) {
+        let threads = self.threads(&link, workers.count());
+        match self.open(&link, slots, threads) {
             Ok(ports) => {
                 let sockets = ports.iter().map(|port| Arc::clone(port.socket())).collect();
                 workers.attach(ports, name, link.mac)?;
@@ -236,6 +248,9 @@ impl Devices {
             }
             Err(error) if is_gone(&error) => {
                 tracing::debug!(device = %name, index, "went before it was attached");
+            }
+            Err(error) if threads > 1 && !link.up && error.raw_os_error() == Some(libc::EINVAL) => {
+                tracing::info!(device = %name, index, "attached once it is up: this kernel shares out no device before");
             }
             Err(error) => {
                 // Told once; tried again at the device's next change.
@@ -247,23 +262,27 @@ impl Devices {
         Ok(())
     }
 
-    /// The ports of a device: one for a tap, which leads to one guest; for a bridge or a NIC one for each packet thread.
-    fn open(&self, link: &Link, slots: u32, workers: usize) -> io::Result<Vec<Port>> {
+    /// The packet threads that serve a device: one for a tap, which leads to one guest; all for a bridge or a NIC.
+    fn threads(&self, link: &Link, workers: usize) -> usize {
+        let many = link.kind == Kind::Station || self.share.is_match(&link.name);
+        if many { workers } else { 1 }
+    }
+
+    /// The ports of a device, one for each thread that serves it.
+    fn open(&self, link: &Link, slots: u32, threads: usize) -> io::Result<Vec<Port>> {
         if !packet::exists(link.index) {
             return Err(io::Error::from_raw_os_error(libc::ENODEV));
         }
-        let promiscuous = link.kind == Kind::Station;
-        let many = promiscuous || self.share.is_match(&link.name);
-        let spares = match workers {
+        let spares = match threads {
             // In order: the kernel puts the sockets of a device that comes up again in the order of their making.
-            2.. if many => {
-                let each = slots / u32::try_from(workers.next_power_of_two()).unwrap_or(slots);
+            2.. => {
+                let each = slots / u32::try_from(threads.next_power_of_two()).unwrap_or(slots);
                 let slots = self.slots.unwrap_or(each.max(MIN_SLOTS));
-                (0..workers).map(|_| Spare::new(slots)).collect::<io::Result<_>>()?
+                (0..threads).map(|_| Spare::new(slots)).collect::<io::Result<_>>()?
             }
             _ => vec![self.stock.take(slots)?],
         };
-        Spare::open_together(spares, link.index, promiscuous, &self.filter)
+        Spare::open_together(spares, link.index, link.kind == Kind::Station, &self.filter)
     }
 
     fn close(&self, sockets: Vec<Arc<Socket>>) {
@@ -282,8 +301,9 @@ impl Devices {
     /// Exchanges a ring that is longer than its share for a shorter one.
     fn shorten(&mut self, index: u32, workers: &mut Workers) -> Result<(), Ended> {
         let share = self.share();
-        let Some(link) = self.attached.get(&index).map(|a| a.link.clone()) else { return Ok(()) };
-        match self.open(&link, share, workers.count()) {
+        let Some(old) = self.attached.get(&index) else { return Ok(()) };
+        let (link, threads) = (old.link.clone(), old.sockets.len());
+        match self.open(&link, share, threads) {
             Ok(ports) => {
                 let sockets = ports.iter().map(|port| Arc::clone(port.socket())).collect();
                 workers.replace(ports)?;

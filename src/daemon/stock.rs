@@ -38,7 +38,8 @@ struct State {
 }
 
 impl Stock {
-    /// Has `count` rings of `slots` slots made, if there are not as many. Does not wait.
+    /// Has `count` rings of `slots` slots made if there are fewer, and those closed that are more: of devices that went
+    /// before they were attached. Does not wait.
     pub(super) fn order(&self, slots: u32, count: usize) {
         let mut state = self.0.lock();
         if state.slots != slots {
@@ -47,6 +48,8 @@ impl Stock {
             state.slots = slots;
         }
         state.wanted = count;
+        let State { ready, unwanted, .. } = &mut *state;
+        unwanted.extend(ready.drain(count.min(ready.len())..));
         let missing = state.missing() + state.unwanted.len();
         let threads = missing.min(THREADS.saturating_sub(state.threads));
         state.threads += threads;

@@ -200,15 +200,14 @@ impl Engine {
         // A client behind a relay is not where the relay's frame came in.
         let relayed = device.is_some_and(|device| self.table.is_of_relays(device));
         if let Some(port) = answered.port.filter(|_| !relayed) {
-            let solicited =
+            let asked =
                 matches!(answered.verdict, Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. });
-            if self.schedule.heard(port, frame.device, now, &self.table) {
+            if self.is_shared_here(port, frame.device)
+                && self.schedule.heard(port, frame.device, asked, now, &self.table)
+            {
                 self.tell_move(port, frame.device);
-                if solicited {
-                    self.schedule.solicited(port, now, &self.table);
-                }
             }
-            if solicited {
+            if asked {
                 self.queue_part(port, frame.device, 1);
             }
         }
@@ -323,6 +322,14 @@ impl Engine {
     /// The attached devices: number, name and MAC.
     pub fn devices(&self) -> impl Iterator<Item = (u32, &str, MacAddr)> {
         self.devices.iter().map(|device| (device.number, device.name.as_str(), device.mac))
+    }
+
+    /// True unless another engine serves this guest on the last frame's device: one frame of it may come here all the same,
+    /// while the device comes up or when the guest says that it was relayed, and its timers run there.
+    fn is_shared_here(&self, port: PortId, number: u32) -> bool {
+        let device = self.devices.get(self.last).filter(|device| device.number == number);
+        let share = device.map_or(Share::WHOLE, |device| device.share);
+        share == Share::WHOLE || self.table.port(port).is_none_or(|port| share.has(port.mac()))
     }
 
     fn pinned(&mut self, number: u32) -> Option<DeviceId> {

@@ -22,6 +22,9 @@ const FIRST_DELAY: Duration = Duration::from_millis(500);
 /// Unsolicited RAs per second that the first ones of one device may make: a twentieth of what one worker answers.
 const FIRST_PER_SECOND: u64 = 10_000;
 
+/// Old deadlines that are kept beside one for each port, so that a small table's are not looked through all the time.
+const OLD_DEADLINES: usize = 1024;
+
 /// No device: the kernel numbers from 1.
 const NOWHERE: u32 = 0;
 /// The device of a port that may be anywhere; the kernel's numbers are 31 bits long.
@@ -34,6 +37,13 @@ struct Place {
     burst: u8,
     /// An entry of the queue with another moment is an old one and counts for nothing.
     due: Option<Instant>,
+}
+
+impl Place {
+    /// On a device, at the begin of the burst.
+    fn begun(device: u32, first: Instant) -> Self {
+        Self { device, burst: INITIAL_ADVERTISEMENTS, due: Some(first) }
+    }
 }
 
 /// Deadlines of all ports that are known to be somewhere.
@@ -54,28 +64,25 @@ impl Schedule {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// A frame of this port came in on a device: true when it was not known to be there.
+    /// A frame of this port came in on a device: true when it was not known to be there. If it has `asked` for a router by
+    /// it, it has just got an RA and needs no burst of them: a boot storm would be answered four times otherwise.
     #[inline]
-    pub(super) fn heard(&mut self, port: PortId, device: u32, now: Instant, table: &LeaseTable) -> bool {
+    pub(super) fn heard(
+        &mut self,
+        port: PortId,
+        device: u32,
+        asked: bool,
+        now: Instant,
+        table: &LeaseTable,
+    ) -> bool {
         let moved = self.places.get(port.0 as usize).is_some_and(|place| place.device != device);
         if moved {
-            let first = now.plus(self.uniform(Duration::ZERO, FIRST_DELAY));
-            self.place(port, device, first, table);
+            let interval = table.port(port).filter(|_| asked).map(|p| self.interval(p.network().record()));
+            let burst = if interval.is_some() { 0 } else { INITIAL_ADVERTISEMENTS };
+            let pause = interval.unwrap_or_else(|| self.uniform(Duration::ZERO, FIRST_DELAY));
+            self.place(port, Place { device, burst, due: Some(now.plus(pause)) }, table);
         }
         moved
-    }
-
-    /// A port has just got an RA because it asked for one, where it was not known to be: it needs no burst of them. A boot
-    /// storm would be answered four times otherwise.
-    pub(super) fn solicited(&mut self, port: PortId, now: Instant, table: &LeaseTable) {
-        let Some(interval) = table.port(port).map(|p| self.interval(p.network().record())) else { return };
-        if let Some(place) = self.places.get_mut(port.0 as usize)
-            && place.due.is_some()
-        {
-            let at = now.plus(interval);
-            (place.burst, place.due) = (0, Some(at));
-            self.due.push(Reverse((at, port)));
-        }
     }
 
     /// A port was heard on a device that is another's: it gets no RAs from here.
@@ -91,14 +98,14 @@ impl Schedule {
         let spread = FIRST_DELAY.max(Duration::from_secs(count / FIRST_PER_SECOND));
         for port in ports {
             let at = now.plus(self.uniform(Duration::ZERO, spread));
-            self.place(*port, device, at, table);
+            self.place(*port, Place::begun(device, at), table);
         }
     }
 
     /// The ports pinned to a device in a new table; those that are known to be there already keep their deadlines.
     pub(super) fn appeared(&mut self, ports: &[PortId], device: u32, now: Instant, table: &LeaseTable) {
         for port in ports {
-            self.heard(*port, device, now, table);
+            self.heard(*port, device, false, now, table);
         }
     }
 
@@ -106,7 +113,7 @@ impl Schedule {
     pub(super) fn roam_new(&mut self, ports: &[PortId], now: Instant, table: &LeaseTable) {
         for port in ports {
             if self.places.get(port.0 as usize).is_some_and(|place| place.device == NOWHERE) {
-                self.heard(*port, EVERYWHERE, now, table);
+                self.heard(*port, EVERYWHERE, false, now, table);
             }
         }
     }
@@ -118,7 +125,7 @@ impl Schedule {
             let unheard = |place: &Place| matches!(place.device, NOWHERE | EVERYWHERE);
             if self.places.get(port.0 as usize).is_some_and(unheard) {
                 let first = now.plus(self.uniform(Duration::ZERO, FIRST_DELAY));
-                self.place(*port, EVERYWHERE, first, table);
+                self.place(*port, Place::begun(EVERYWHERE, first), table);
             }
         }
     }
@@ -130,14 +137,27 @@ impl Schedule {
         }
     }
 
-    /// Starts the burst of a port at a device.
-    fn place(&mut self, port: PortId, device: u32, first: Instant, table: &LeaseTable) {
+    /// Puts a port somewhere; it is due there if its network advertises.
+    fn place(&mut self, port: PortId, at: Place, table: &LeaseTable) {
         let advertises = table.port(port).is_some_and(|p| p.network().has(NETWORK_ADVERTISES));
+        let due = at.due.filter(|_| advertises);
         let Some(place) = self.places.get_mut(port.0 as usize) else { return };
-        *place = Place { device, burst: INITIAL_ADVERTISEMENTS, due: advertises.then_some(first) };
-        if advertises {
-            self.due.push(Reverse((first, port)));
+        *place = Place { due, ..at };
+        if let Some(due) = due {
+            self.push(due, port);
         }
+    }
+
+    /// Queues a deadline. Old ones are thrown out before they are more than those that count: a guest that is heard here
+    /// and there in turn leaves one behind each time, which would wait for a whole interval.
+    fn push(&mut self, at: Instant, port: PortId) {
+        if self.due.len() > 2 * self.places.len() + OLD_DEADLINES {
+            let places = &self.places;
+            self.due.retain(|Reverse((at, port))| {
+                places.get(port.0 as usize).is_some_and(|place| place.due == Some(*at))
+            });
+        }
+        self.due.push(Reverse((at, port)));
     }
 
     /// Takes the next port that is due and sets its next deadline: the port and its device.
@@ -152,7 +172,7 @@ impl Schedule {
             let pause = if place.burst > 0 { interval.min(INITIAL_INTERVAL) } else { interval };
             let (device, next) = (place.device, now.plus(pause));
             place.due = Some(next);
-            self.due.push(Reverse((next, port)));
+            self.push(next, port);
             return Some((port, device));
         }
         None
@@ -186,7 +206,7 @@ impl Schedule {
             });
             if changed {
                 let first = now.plus(next.uniform(Duration::ZERO, FIRST_DELAY));
-                next.place(id, place.device, first, new);
+                next.place(id, Place::begun(place.device, first), new);
             } else if let Some(moved) = next.places.get_mut(id.0 as usize) {
                 *moved = *place;
                 next.due.push(Reverse((at, id)));

@@ -40,3 +40,20 @@ fn no_frame_makes_the_engine_allocate() {
     }
     assert_eq!(answered, frames.len() - 2);
 }
+
+/// Two guests that say the same MAC, or one that flaps: each of its frames puts it elsewhere, and is answered at once.
+#[test]
+fn a_guest_that_is_heard_here_and_there_in_turn_takes_no_memory() {
+    let mut world = World::quiet();
+    let (guest, mut out) = (Guest::new(1), vec![0; MAX_FRAME]);
+    let frame = guest.rs();
+    let taken = allocation_counter::measure(|| {
+        for turn in 0..100_000 {
+            let checksum = Checksum::Unknown;
+            let rx = RxFrame { device: 1 + turn % 2, vlan: 0, checksum, length: frame.len(), octets: &frame };
+            world.now = world.now.plus(std::time::Duration::from_micros(1));
+            assert!(matches!(world.engine.frame(world.now, rx, &mut out), Verdict::Answer { .. }));
+        }
+    });
+    assert!(taken.bytes_max < 256 << 10, "{taken:?}");
+}

@@ -252,7 +252,7 @@ fn a_guest_that_another_engine_has_heard_is_advertised_to_by_that_one() {
 
     let end = Instant(0).plus(seconds(2000));
     assert_eq!(devices_of(&run_all(&mut other, end), &guest), Vec::<u32>::new());
-    assert!(devices_of(&run_all(&mut one, end), &guest).len() > 4);
+    assert!(devices_of(&run_all(&mut one, end), &guest).len() >= 3);
 
     // Neither another table nor another device makes it be looked for again.
     other.engine.publish(table(LEASES), other.now);
@@ -265,7 +265,7 @@ fn a_guest_that_another_engine_has_heard_is_advertised_to_by_that_one() {
     one.engine.moved_elsewhere(other.engine.moved().expect("it was heard"));
     let end = end.plus(seconds(2000));
     let later = devices_of(&run_all(&mut other, end), &guest);
-    assert!(later.len() > 4 && later.iter().all(|device| *device == 2), "{later:?}");
+    assert!(later.len() >= 3 && later.iter().all(|device| *device == 2), "{later:?}");
     assert_eq!(devices_of(&run_all(&mut one, end), &guest), Vec::<u32>::new());
 
     // Its device goes, which all are told: it may be anywhere again, once there is a new device.
@@ -303,4 +303,23 @@ fn engines_that_share_a_device_advertise_to_their_share_of_its_guests() {
     all.dedup();
     guests.sort_unstable();
     assert_eq!(guests, all, "each guest by exactly one of them");
+}
+
+/// What a guest says of relays decides which packet thread its frame goes to, and while a device comes up the kernel has
+/// not put all sockets of its group back: a stray frame is answered and starts no timers beside those of the other thread.
+#[test]
+fn a_stray_frame_of_anothers_guest_is_answered_and_starts_no_timers() {
+    let of =
+        |guest: &Guest| (0..2).find(|n| Share::new(*n, 2).is_some_and(|share| share.has(MacAddr(guest.mac))));
+    for guest in [Guest::new(1), Guest::new(PINNED)] {
+        let mut world = among_others();
+        let index = of(&guest).expect("it is somebody's");
+        let share = Share::new(1 - index, 2).expect("a share");
+        world.engine.attach_share(3, "tap-pinned", MacAddr([2, 0, 0, 0, 0, 3]), share, Instant(0));
+        run_all(&mut world, Instant(0).plus(seconds(60)));
+        world.ask(&guest.on(3), &guest.rs());
+        let end = world.now.plus(seconds(2000));
+        assert_eq!(devices_of(&run_all(&mut world, end), &guest), Vec::<u32>::new());
+        assert!(world.engine.moved().is_none());
+    }
 }

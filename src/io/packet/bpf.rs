@@ -17,6 +17,7 @@ enum Line {
     Plain(u16, u32),
     /// Jumps when A equals the operand, else goes on.
     JumpIfEqual(u32, Label),
+    JumpUnlessEqual(u32, Label),
     Jump(Label),
 }
 
@@ -62,6 +63,12 @@ impl Assembler {
         self.plain(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, link);
     }
 
+    /// A ← to whom the frame is, as the kernel sees it (`PACKET_HOST` and so on).
+    pub(super) fn load_packet_type(&mut self) {
+        let kind = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+        self.plain(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, kind);
+    }
+
     /// X ← `value`.
     pub(super) fn set_x(&mut self, value: u32) {
         self.plain(libc::BPF_LDX | libc::BPF_IMM, value);
@@ -100,6 +107,11 @@ impl Assembler {
         self.lines.push(Line::JumpIfEqual(value, label));
     }
 
+    /// Goes to `label` when A is not `value`.
+    pub(super) fn jump_unless(&mut self, value: u32, label: Label) {
+        self.lines.push(Line::JumpUnlessEqual(value, label));
+    }
+
     /// Goes to `label`.
     pub(super) fn jump(&mut self, label: Label) {
         self.lines.push(Line::Jump(label));
@@ -130,13 +142,16 @@ impl Assembler {
             assert!(place != UNPLACED && place > at, "label {} is not ahead of instruction {at}", label.0);
             place - at - 1
         };
+        let short =
+            |label| u8::try_from(distance(label)).expect("a conditional jump reaches 255 instructions");
+        let equal = code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
         match *line {
             Line::Plain(code, operand) => Instruction { code, then: 0, otherwise: 0, operand },
             Line::JumpIfEqual(operand, label) => {
-                let then =
-                    u8::try_from(distance(label)).expect("a conditional jump reaches 255 instructions");
-                let code = code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
-                Instruction { code, then, otherwise: 0, operand }
+                Instruction { code: equal, then: short(label), otherwise: 0, operand }
+            }
+            Line::JumpUnlessEqual(operand, label) => {
+                Instruction { code: equal, then: 0, otherwise: short(label), operand }
             }
             Line::Jump(label) => {
                 let operand = u32::try_from(distance(label)).expect("a program is short");

@@ -10,7 +10,8 @@ use super::socket::{self, Socket};
 
 /// The group's program decides (Linux 4.3).
 const BY_PROGRAM: u32 = libc::PACKET_FANOUT_CBPF;
-/// Frames of this host that leave through the device are not received (Linux 5.10): groups do not ask their sockets.
+/// Frames of this host that leave through the device are not received: groups do not ask their sockets. Before Linux 6.2
+/// this asks for nothing, and the filter alone refuses them.
 const IGNORE_OUTGOING: u32 = 0x4000;
 /// The kernel finds a number that no other group has (Linux 4.12).
 const UNIQUE: u32 = libc::PACKET_FANOUT_FLAG_UNIQUEID;
@@ -29,7 +30,7 @@ const DHCPV6_SERVER: u32 = 547;
 const RELAY_FORWARD: u32 = 12;
 
 /// Makes a group of sockets that are bound to the same device and have not received anything yet: number
-/// `share % sockets.len()` gets a frame, in their order.
+/// `share % sockets.len()` gets a frame, in their order. The device must be up before Linux 6.13.
 pub(super) fn join(sockets: &[Arc<Socket>]) -> io::Result<()> {
     let (Some(first), rest) = (sockets.first(), sockets.iter().skip(1)) else { return Ok(()) };
     let mode = (BY_PROGRAM | IGNORE_OUTGOING) << 16;

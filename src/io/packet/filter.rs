@@ -47,6 +47,9 @@ const REDIRECT: u32 = 137;
 const DHCPV6_CLIENT: u32 = 546;
 const DHCPV6_SERVER: u32 = 547;
 
+/// A frame that leaves through the device.
+const OUTGOING: u32 = libc::PACKET_OUTGOING as u32;
+
 /// Octets of the Ethernet header before the EtherType.
 const ETHERTYPE: u32 = 12;
 /// Octets of one VLAN tag.
@@ -142,6 +145,7 @@ fn program(own: Option<&BTreeSet<u32>>, services: Option<&BTreeSet<u32>>) -> Vec
         tcp: asm.label(),
         destination: asm.label(),
     };
+    incoming(&mut asm);
     link_layer(&mut asm, to.drop);
     asm.load_octet(NEXT_HEADER);
     for _ in 0..STEPS {
@@ -204,6 +208,15 @@ fn one_of(asm: &mut Assembler, endings: Option<&BTreeSet<u32>>, to: &Exits) {
             asm.jump(to.drop);
         }
     }
+}
+
+/// Refuses what leaves through the device: sockets that share one see it before Linux 6.2, whatever they ask for.
+fn incoming(asm: &mut Assembler) {
+    let incoming = asm.label();
+    asm.load_packet_type();
+    asm.jump_unless(OUTGOING, incoming);
+    asm.deliver(0);
+    asm.place(incoming);
 }
 
 /// X ← octets of VLAN tag in the frame: none when the kernel has taken the tag out, as it does on reception. A second

@@ -112,7 +112,7 @@ impl Spare {
     /// [`Share`](crate::engine::Share) `n`.
     ///
     /// # Errors
-    /// `ENODEV` when there is no such device; `EINVAL` before Linux 5.10.
+    /// `ENODEV` when there is no such device; `EINVAL` before Linux 6.13 when it is down.
     pub fn open_together(
         spares: Vec<Self>,
         device: u32,

@@ -167,6 +167,7 @@ impl Socket {
             message.msg_hdr.msg_iov = part;
             message.msg_hdr.msg_iovlen = 1;
         }
+        let mut told = false;
         let mut rest = &mut messages[..frames.len().min(BATCH)];
         while !rest.is_empty() {
             let (fd, room) = (self.0.as_raw_fd(), rest.len() as u32);
@@ -179,7 +180,10 @@ impl Socket {
                     taken
                 }
                 Err(_) => {
-                    let lost = refused(rest.len());
+                    let error = io::Error::last_os_error().raw_os_error();
+                    // It waits on the socket since the device went down, though that may be up again: told once.
+                    let old = error == Some(libc::ENETDOWN) && !std::mem::replace(&mut told, true);
+                    let lost = if old { 0 } else { refused(error, rest.len()) };
                     sent.lost += lost as u64;
                     lost
                 }
@@ -226,9 +230,9 @@ fn address(device: u32, protocol: u16) -> io::Result<SockAddr> {
     Ok(address)
 }
 
-/// How many of the `waiting` frames are lost by the error of the last send.
-fn refused(waiting: usize) -> usize {
-    match io::Error::last_os_error().raw_os_error() {
+/// How many of the `waiting` frames are lost by the error of a send.
+fn refused(error: Option<i32>, waiting: usize) -> usize {
+    match error {
         Some(libc::EINTR) => 0,
         // The socket's own buffer is full, or the device is down or gone: that holds for the rest of the batch too.
         Some(libc::EAGAIN | libc::ENETDOWN | libc::ENXIO | libc::ENODEV) => waiting,

@@ -127,8 +127,17 @@ impl<R: Responder> Turns<R> {
                 self.unheard += 1;
             }
         }
+        // Rung for at the first, so that they make room, and after the last: each ring is a system call, and a wake-up there.
+        let mut told = 0_usize;
         while let Some(heard) = self.desk.responder.moved() {
             self.unheard += self.others.iter().map(|other| u64::from(!other.tell(heard))).sum::<u64>();
+            if told == 0 {
+                self.others.iter().for_each(Line::ring);
+            }
+            told += 1;
+        }
+        if told > 1 {
+            self.others.iter().for_each(Line::ring);
         }
     }
 
