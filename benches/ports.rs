@@ -13,6 +13,7 @@ use frontdesk::answer::Verdict;
 use frontdesk::daemon::pair;
 use frontdesk::engine::{Checksum, Engine, RxFrame};
 use frontdesk::io::bench::{Crowd, Duids, LinkLocals};
+use frontdesk::io::memory;
 use frontdesk::lease;
 use frontdesk::types::{Instant, MacAddr, ip6, limits::MAX_FRAME};
 
@@ -32,6 +33,8 @@ fn engine(ports: u32) -> (Engine, Crowd) {
     let guests = crowd([2, 0xfd, 0, 0, 0, 0], ports);
     let source = pair::leases((0..ports).map(|guest| guests.mac(guest)));
     let table = lease::load("generated", source.into_bytes()).expect("valid leases").table;
+    // As `run` does.
+    lease::file::sections(&table).into_iter().for_each(memory::use_large_pages);
     let mut engine = Engine::new(Arc::new(table), 1);
     engine.attach(1, pair::DEVICE, MacAddr([2, 0, 0, 0, 0, 1]), Instant(0));
     (engine, guests)

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::io::memory;
 use crate::lease::{self, LeaseTable};
 
 /// Why a file gave no table.
@@ -39,7 +40,9 @@ pub(super) fn load(path: &Path) -> Result<Arc<LeaseTable>, LoadError> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(Arc::new(on_this_host(loaded.table)))
+    let table = on_this_host(loaded.table);
+    lease::file::sections(&table).into_iter().for_each(memory::use_large_pages);
+    Ok(Arc::new(table))
 }
 
 /// What tells this host from all others and stays over restarts (machine-id(5)).

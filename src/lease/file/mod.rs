@@ -130,6 +130,12 @@ fn put(header: &mut [u8; HEADER], at: usize, octets: &[u8]) {
     header[at..at + octets.len()].copy_from_slice(octets);
 }
 
+/// The octets of a table's sections, where they lie in memory.
+#[must_use]
+pub fn sections(table: &LeaseTable) -> [&[u8]; SECTIONS.len()] {
+    octets(table.sections())
+}
+
 fn octets(sections: &Sections) -> [&[u8]; SECTIONS.len()] {
     [
         sections.server.as_bytes(),
