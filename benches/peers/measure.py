@@ -18,7 +18,7 @@ MOST_LOST = 1.0  # per cent
 SETTLE = 0.3
 
 # How long all guests of a storm may take.
-STORM_PATIENCE = 30.0
+STORM_PATIENCE = 15.0
 
 
 @dataclasses.dataclass
@@ -125,6 +125,8 @@ class Bench:
         process, changed, silence = self.change(server, process, prober, ports)
         self.note(server, "change-small", changed)
         self.note(server, "silence-small", silence)
+        if server.needs_kernel:
+            self.rig.introduce(self.guests())
         for workload in server.workloads:
             if workload == "relay" and not server.needs_kernel:
                 continue
@@ -155,6 +157,8 @@ class Bench:
             self.note(server, "change-large", changed)
             self.note(server, "silence-large", silence)
             if changed is not None:
+                if server.needs_kernel:
+                    self.rig.introduce(self.guests())
                 rate = self.rate(server, process, server.main, self.options.seconds, self.guests())
                 if rate is not None:
                     self.note(server, "rate-large", dataclasses.asdict(rate))
@@ -217,7 +221,7 @@ class Bench:
         self.rig.set_guests_kernel(True)
         try:
             if started is not None:
-                best = climb(lambda rate: drive(rate, macs, self.options.seconds))
+                best = climb(lambda rate: drive(rate, macs, max(1, round(self.options.seconds))))
                 rig.say(f"  {server.name}: perfdhcp {best}")
                 self.note(server, "perfdhcp", best)
         finally:
@@ -227,7 +231,6 @@ class Bench:
 
 def drive(rate, macs, seconds):
     """One run of perfdhcp; (exchanges completed a second, per cent of those begun that were not)."""
-    seconds = max(1, round(seconds))
     done = subprocess.run(
         ["perfdhcp", "-6", "-l", rig.GUESTS_END, "-r", str(rate), "-R", str(sum(1 for _ in open(macs))), "-M", macs,
          "-p", str(seconds), "-W", "500000"],
@@ -239,7 +242,7 @@ def drive(rate, macs, seconds):
     return received[-1] / seconds, 100.0 * (1 - received[-1] / sent[0])
 
 
-def climb(try_rate, first=2000, factor=1.25, most=200_000):
+def climb(try_rate, first=4000, factor=1.25, most=200_000):
     """Rates from `first` up, each higher than the last, until more than a per cent is dropped twice."""
     best = {"per_second": 0.0, "asked": 0}
     rate = first

@@ -138,7 +138,7 @@ class Rig:
             return subprocess.Popen(self.in_netns(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                     env={**os.environ, **(environment or {})})
 
-    def stop(self, process, patience=15.0):
+    def stop(self, process, patience=5.0):
         """Ends a server, by force if it takes too long."""
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -147,6 +147,13 @@ class Rig:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def introduce(self, count):
+        """Every guest sends a Router Solicitation, by which the peers' kernel gets to know it (RFC 4861 §6.2.6) as it
+        does with real guests; dnsmasq sleeps for a tenth of a second when the kernel does not know who asks."""
+        rate = 10_000
+        run(self.frontdesk, "bench", GUESTS_END, "--workload", "rs", "--guests", str(count), "--rate", str(rate),
+            "--time", str(count / rate + 0.1), "--warm-up", "0", "--timeout", "1", check=False)
 
     def bench(self, workload, *, count, leases=None, pid=None, window=None, seconds=1.0, warm_up=0.3, storm=None):
         """One run of the generator; its report, or None with a word when there is none."""

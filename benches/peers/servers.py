@@ -441,12 +441,13 @@ class Wide(Server):
 class Odhcpd(Server):
     """odhcpd, OpenWrt's, which Debian does not have: ODHCPD names the program.
 
-    A `host` section for each MAC with its host id; SIGHUP reads the configuration again. It delegates parts of the
-    prefixes that its own device has, not reserved ones, and answers by Rapid Commit when asked to.
+    A `host` section for each MAC with its host id; SIGHUP reads the configuration again (its README). It delegates
+    parts of the prefixes that its own device has, not reserved ones. It is not asked through a relay: what it sends
+    back is malformed when options follow the Relay Message option, as the generator's Interface-Id does.
     """
 
     name = "odhcpd"
-    workloads = ("rs", *DHCP)
+    workloads = ("rs", *(workload for workload in DHCP if workload != "relay"))
     is_router = True
     # Where prefixes are delegated from. Addresses are of the prefix that is preferred for longer (dhcpv6_assignall).
     addresses = ("2001:db8:8000::1/33 valid_lft 900000 preferred_lft 900000",)

@@ -82,7 +82,7 @@ def machine():
 
 def rates(raw, options):
     """The table of rates."""
-    head = ["exchanges/s (server µs)", *RATES, f"exchange with {number(options.large)} ports"]
+    head = ["exchanges/s (server µs)", *RATES, f"{number(options.large)} ports: exchange (radvd: rs)"]
     rows = [[name, *(rate_cell(of, what) for what in RATES), rate_cell(of, "rate-large")]
             for name, of in raw.items() if any(what in of for what in RATES)]
     return table(head, rows)
