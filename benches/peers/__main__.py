@@ -9,16 +9,17 @@ import subprocess
 import sys
 
 import measure
+import peers
 import rig
-import servers
 import table
+from servers import Frontdesk, Server
 
 
 def parse():
     parser = argparse.ArgumentParser(
         prog="benches/peers.sh",
         description="Plays the same guests against Frontdesk and its peers, in turn on the same cable.")
-    names = ", ".join(server.name for server in servers.ALL)
+    names = ", ".join(server.name for server in peers.ALL)
     parser.add_argument("--only", metavar="NAMES", help=f"comma-separated beginnings of: {names}")
     parser.add_argument("--turns", type=int, default=3, metavar="N", help="rounds of all servers; medians are told [3]")
     parser.add_argument("--seconds", type=float, default=1.2, metavar="S", help="of each workload in each turn [1.2]")
@@ -39,7 +40,7 @@ def parse():
 def chosen(options, bench_rig):
     """The servers that are wanted and can run here."""
     wanted = [name.strip().lower() for name in options.only.split(",")] if options.only else [""]
-    for kind in servers.ALL:
+    for kind in peers.ALL:
         if any(kind.name.lower().startswith(name) for name in wanted):
             server = kind(bench_rig)
             why = server.missing()
@@ -52,7 +53,7 @@ def chosen(options, bench_rig):
 def measured(options, bench, all_servers):
     """Everything in turn; a server that fails is left out with a word, not the rest with it."""
     for server in all_servers:
-        if isinstance(server, servers.Kea):
+        if isinstance(server, peers.Kea):
             attempt(server, bench.threads, server)
     for turn in range(options.turns):
         rig.say(f"turn {turn + 1} of {options.turns}: start, change, rates with {options.ports} ports")
@@ -62,7 +63,7 @@ def measured(options, bench, all_servers):
         rig.say(f"start, change and memory with {options.large} ports")
         for server in all_servers:
             attempt(server, bench.large, server)
-    routers = [server for server in all_servers if isinstance(server, servers.Radvd)]
+    routers = [server for server in all_servers if isinstance(server, peers.Radvd)]
     for count in options.storms:
         rig.say(f"{count} guests boot within a second")
         for server in all_servers:
@@ -73,7 +74,7 @@ def measured(options, bench, all_servers):
     if not options.no_perfdhcp and shutil.which("perfdhcp"):
         rig.say("perfdhcp")
         for server in all_servers:
-            if type(server) in (servers.Frontdesk, servers.Kea):
+            if type(server) in (Frontdesk, peers.Kea):
                 attempt(server, bench.perfdhcp, server)
 
 
@@ -118,9 +119,9 @@ def tell(options, raw, all_servers):
     """All tables, on standard output."""
     print(f"{table.machine()}; {options.turns} turns of {options.seconds:g} s, medians.")
     versions = ", ".join(f"{server.name} {server.version()}".strip() for server in all_servers
-                         if type(server).__mro__[1] is servers.Server)
+                         if type(server).__mro__[1] is Server)
     threads = [f"{server.name} is fastest here with {server.threads or 'no'} threads" for server in all_servers
-               if isinstance(server, servers.Kea)]
+               if isinstance(server, peers.Kea)]
     print(". ".join([versions, *threads]) + ".\n")
     print(table.rates(raw, options))
     print()

@@ -76,7 +76,10 @@ class Bench:
             # Nobody is a guest on a device of relays, so the prober is not answered: it is given a moment.
             time.sleep(1.0)
             return process, prober, None
-        took, _ = prober.first_answer(began)
+        took, _ = prober.first_answer(process, began)
+        if process.poll() is not None:
+            prober.close()
+            raise RuntimeError(f"it ended; its last words: {self.rig.last_words()}")
         return process, prober, took
 
     def end(self, process, prober):
@@ -94,7 +97,7 @@ class Bench:
             process = self.rig.start(server.command(), server.environment)
         else:
             server.change(process, ports + 1)
-        took, silence = prober.first_answer(began, server.wanted()(ports + 1))
+        took, silence = prober.first_answer(process, began, server.wanted()(ports + 1))
         return process, took, silence
 
     def rate(self, server, process, workload, seconds, count):
@@ -120,7 +123,7 @@ class Bench:
         process, prober, started = self.begin(server, ports)
         self.note(server, "start-small", started)
         if started is None:
-            rig.say(f"  {server.name}: no answer")
+            rig.say(f"  {server.name}: no answer in time; its last words: {self.rig.last_words()}")
             return self.end(process, prober)
         process, changed, silence = self.change(server, process, prober, ports)
         self.note(server, "change-small", changed)
@@ -209,24 +212,40 @@ class Bench:
         self.windows.clear()
 
     def perfdhcp(self, server):
-        """The highest rate of four-message exchanges that ISC's perfdhcp drives with less than a per cent dropped.
+        """ISC's perfdhcp and this generator at the same rate, and the highest rate of four-message exchanges that
+        perfdhcp drives with less than a per cent dropped.
 
         perfdhcp(8): `-r` opens so many exchanges a second whatever the server does; `-M` makes DUID-LLs of our
         guests' MACs; its frames come from one MAC, by this end's kernel.
         """
         macs = self.rig.home / "macs"
         macs.write_text("".join(guest.mac + "\n" for guest in rig.guests(self.guests())))
+        seconds = max(1, round(self.options.seconds))
         process, prober, started = self.begin(server, self.options.ports)
         prober.close()
-        self.rig.set_guests_kernel(True)
         try:
-            if started is not None:
-                best = climb(lambda rate: drive(rate, macs, max(1, round(self.options.seconds))))
-                rig.say(f"  {server.name}: perfdhcp {best}")
-                self.note(server, "perfdhcp", best)
+            if started is None:
+                return
+            report = self.rig.bench("exchange", count=self.guests(), leases=self.expected[False], pid=process.pid,
+                                    rate=SAME_RATE, seconds=seconds)
+            self.rig.set_guests_kernel(True)
+            before = rig.spent(process.pid)
+            reached, dropped = drive(SAME_RATE, macs, seconds)
+            took = rig.spent(process.pid) - before
+            best = climb(lambda rate: drive(rate, macs, seconds))
+            best |= {"same_rate": SAME_RATE, "dropped_percent": dropped,
+                     "cpu_us": 1e6 * took / (reached * seconds) if reached else None,
+                     "own_lost_percent": report and report["loss_percent"],
+                     "own_cpu_us": report and report["server_cpu_us_per_exchange"]}
+            rig.say(f"  {server.name}: perfdhcp {best}")
+            self.note(server, "perfdhcp", best)
         finally:
             self.rig.set_guests_kernel(False)
             self.rig.stop(process)
+
+
+# A rate that every server and perfdhcp manage, for a comparison of the two generators.
+SAME_RATE = 4000
 
 
 def drive(rate, macs, seconds):
@@ -242,7 +261,7 @@ def drive(rate, macs, seconds):
     return received[-1] / seconds, 100.0 * (1 - received[-1] / sent[0])
 
 
-def climb(try_rate, first=4000, factor=1.25, most=200_000):
+def climb(try_rate, first=SAME_RATE, factor=1.25, most=200_000):
     """Rates from `first` up, each higher than the last, until more than a per cent is dropped twice."""
     best = {"per_second": 0.0, "asked": 0}
     rate = first

@@ -148,6 +148,10 @@ class Rig:
                 process.kill()
                 process.wait()
 
+    def last_words(self):
+        """The end of what servers wrote."""
+        return " / ".join(self.log.read_text(errors="replace").splitlines()[-3:])
+
     def introduce(self, count):
         """Every guest sends a Router Solicitation, by which the peers' kernel gets to know it (RFC 4861 §6.2.6) as it
         does with real guests; dnsmasq sleeps for a tenth of a second when the kernel does not know who asks."""
@@ -155,14 +159,17 @@ class Rig:
         run(self.frontdesk, "bench", GUESTS_END, "--workload", "rs", "--guests", str(count), "--rate", str(rate),
             "--time", str(count / rate + 0.1), "--warm-up", "0", "--timeout", "1", check=False)
 
-    def bench(self, workload, *, count, leases=None, pid=None, window=None, seconds=1.0, warm_up=0.3, storm=None):
-        """One run of the generator; its report, or None with a word when there is none."""
+    def bench(self, workload, *, count, leases=None, pid=None, window=None, seconds=1.0, warm_up=0.3, storm=None,
+              rate=None):
+        """One run of the generator: so many exchanges under way, begun a second, or all of a storm; its report, or
+        None with a word when there is none."""
         command = [self.frontdesk, "bench", GUESTS_END, "--json", "--workload", workload, "--guests", str(count),
                    "--time", str(seconds)]
-        if storm is None:
-            command += ["--window", str(window), "--warm-up", str(warm_up)]
-        else:
+        if storm is not None:
             command += ["--storm", str(storm)]
+        else:
+            pace = ["--window", str(window)] if rate is None else ["--rate", str(rate)]
+            command += [*pace, "--warm-up", str(warm_up)]
         if workload == "relay":
             command += ["--link-address", LINK]
         if leases is not None:
@@ -183,6 +190,12 @@ def resident(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def spent(pid):
+    """Processor time of all threads of a process, seconds (as `frontdesk bench --server-pid` counts it)."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def now():

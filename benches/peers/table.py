@@ -48,7 +48,9 @@ def rate_cell(raw, what):
         return "cannot"
     note = f", window {window}" if window < 64 else ""
     note += f", lost {loss:.0f} %" if loss >= 1 else ""
-    return f"{number(rate)} ({short(cpu or 0)}{note})"
+    # Neighbor Solicitations are the kernel's to answer.
+    cost = short(cpu) if cpu else "the kernel's"
+    return f"{number(rate)} ({cost}{note})"
 
 
 def storm_cell(raw, count, patience):
@@ -82,25 +84,32 @@ def machine():
 
 def rates(raw, options):
     """The table of rates."""
-    head = ["exchanges/s (server µs)", *RATES, f"{number(options.large)} ports: exchange (radvd: rs)"]
-    rows = [[name, *(rate_cell(of, what) for what in RATES), rate_cell(of, "rate-large")]
-            for name, of in raw.items() if any(what in of for what in RATES)]
+    head = ["exchanges/s (server µs)", *RATES]
+    if options.large:
+        head.append(f"{number(options.large)} ports: exchange (radvd: rs)")
+    rows = []
+    for name, of in raw.items():
+        if any(what in of for what in RATES):
+            cells = [name, *(rate_cell(of, what) for what in RATES), rate_cell(of, "rate-large")]
+            rows.append(cells[: len(head)])
     return table(head, rows)
 
 
 def operations(raw, options, patience, storm_patience):
     """The table of memory, start, change and storm."""
-    small, large = number(options.ports), number(options.large)
-    head = ["", f"MiB, {small} ports", large, f"start, {small}", large, f"change, {small}", large,
-            f"silent, {small}", large, *(f"storm of {number(count)}" for count in options.storms)]
+    sizes = {"small": options.ports} | ({"large": options.large} if options.large else {})
+    head = [""]
+    for what in ("MiB", "start", "change", "silent"):
+        head += [f"{what}, {number(ports)} ports" for ports in sizes.values()]
+    head += [f"storm of {number(count)}" for count in options.storms]
     rows = []
     for name, of in raw.items():
-        cells = [name.removeprefix("beside ")]
-        for size in ("small", "large"):
+        cells = [name]
+        for size in sizes:
             memory = median(of.get(f"memory-{size}", []))
             cells.append("–" if memory is None else short(memory))
         for what in ("start", "change", "silence"):
-            for size in ("small", "large"):
+            for size in sizes:
                 values = of.get(f"{what}-{size}", [])
                 cells.append(milliseconds(median(values), patience) if values else "–")
         cells += [storm_cell(of, count, storm_patience) for count in options.storms]
@@ -144,8 +153,11 @@ def ratios(raw):
 
 
 def perfdhcp(raw):
-    """What ISC's perfdhcp says, which is one thread that sends and one that receives."""
+    """What ISC's perfdhcp says, whose two threads take their share of the processors."""
     for name, of in raw.items():
         for found in of.get("perfdhcp", []):
-            why = "perfdhcp sends no faster" if found.get("end") == "perfdhcp" else "above it more is dropped"
-            yield f"- {name}: {number(found['per_second'])} exchanges/s with less than 1 % dropped; {why}"
+            if found["cpu_us"] and found["own_cpu_us"]:
+                yield (f"- {name} at {number(found['same_rate'])} exchanges/s: {short(found['cpu_us'])} µs of the server "
+                       f"each and {found['dropped_percent']:.1f} % dropped by perfdhcp, {short(found['own_cpu_us'])} µs and "
+                       f"{found['own_lost_percent']:.1f} % by frontdesk bench --rate")
+            yield f"- {name}: {number(found['per_second'])} exchanges/s at most with less than 1 % dropped"
