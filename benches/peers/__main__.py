@@ -63,14 +63,13 @@ def measured(options, bench, all_servers):
         rig.say(f"start, change and memory with {options.large} ports")
         for server in all_servers:
             attempt(server, bench.large, server)
-    routers = [server for server in all_servers if isinstance(server, peers.Radvd)]
+    radvd = peers.Radvd(bench.rig)
     for count in options.storms:
         rig.say(f"{count} guests boot within a second")
         for server in all_servers:
             if server.main != "rs" and server.workloads:
-                router = None if server.is_router else next(iter(routers), None)
-                if server.is_router or router:
-                    attempt(server, bench.storm, server, count, router)
+                if server.is_router or radvd.missing() is None:
+                    attempt(server, bench.storm, server, count, None if server.is_router else radvd)
     if not options.no_perfdhcp and shutil.which("perfdhcp"):
         rig.say("perfdhcp")
         for server in all_servers:

@@ -1,5 +1,6 @@
 """What is measured of one server, the same way for each."""
 
+import concurrent.futures
 import dataclasses
 import re
 import statistics
@@ -66,7 +67,7 @@ class Bench:
         self.rig.set_kernel(server.needs_kernel, server.addresses)
         server.configure(ports + 1, relayed=relayed)
         server.forget()
-        *_, last = rig.guests(ports + 1)
+        last = rig.guest(ports)
         prober = Prober(last, "rs" if relayed else server.kind)
         if server.needs_kernel:
             self.rig.know_neighbour(prober.address(), last.mac)
@@ -76,7 +77,7 @@ class Bench:
             # Nobody is a guest on a device of relays, so the prober is not answered: it is given a moment.
             time.sleep(1.0)
             return process, prober, None
-        took, _ = prober.first_answer(process, began)
+        took, _ = prober.first_answer(lambda: process.poll() is not None, began)
         if process.poll() is not None:
             prober.close()
             raise RuntimeError(f"it ended; its last words: {self.rig.last_words()}")
@@ -91,14 +92,21 @@ class Bench:
         time.sleep(SETTLE)
         prober.quieten()
         server.configure(ports + 1, moved=True)
-        began = rig.now()
-        if server.restarts:
-            self.rig.stop(process)
-            process = self.rig.start(server.command(), server.environment)
-        else:
-            server.change(process, ports + 1)
-        took, silence = prober.first_answer(process, began, server.wanted()(ports + 1))
-        return process, took, silence
+        with concurrent.futures.ThreadPoolExecutor(1) as other:
+            began = rig.now()
+            # In another thread, so that the guest asks while the server is told or started anew.
+            news = other.submit(self.tell, server, process, ports + 1)
+            took, silence = prober.first_answer(lambda: news.done() and news.result().poll() is not None, began,
+                                                server.wanted()(ports + 1))
+            return news.result(), took, silence
+
+    def tell(self, server, process, ports):
+        """Tells a server of a written change; the process that serves from then on."""
+        if not server.restarts:
+            server.change(process, ports)
+            return process
+        self.rig.stop(process)
+        return self.rig.start(server.command(), server.environment)
 
     def rate(self, server, process, workload, seconds, count):
         """The rate of a workload with the largest window that loses less than a per cent."""
@@ -184,7 +192,7 @@ class Bench:
             report = self.rig.bench("boot", count=count, leases=self.expected[False], storm=1.0,
                                     seconds=STORM_PATIENCE)
             if report is not None:
-                storm = {**report["storm"], "retransmissions": report["retransmissions"],
+                storm = {**report["storm"], "radvd": beside is not None, "retransmissions": report["retransmissions"],
                          "p50_ms": report["latency_us"]["p50"] / 1000, "p99_ms": report["latency_us"]["p99"] / 1000}
                 self.note(server, f"storm-{count}", storm)
                 rig.say(f"  {server.name}: storm of {count}: {storm}")

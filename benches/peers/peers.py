@@ -142,8 +142,7 @@ class Coredhcp(Server):
         return [self.program, "-c", self.file("config.yml"), "-L", "warning"]
 
     def change(self, process, ports):
-        *_, last = rig.guests(ports, moved=True)
-        line = self.line(last).encode()
+        line = self.line(rig.guest(ports - 1, moved=True)).encode()
         with open(self.file("leases.txt"), "r+b", buffering=0) as file:
             file.seek(-len(line), os.SEEK_END)
             file.write(line)

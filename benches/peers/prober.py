@@ -36,13 +36,13 @@ class Prober:
         """The guest's link-local address, as text."""
         return str(ipaddress.IPv6Address(self.link_local))
 
-    def first_answer(self, process, since, wanted=None):
+    def first_answer(self, ended, since, wanted=None):
         """Asks until the answer has the octets `wanted`, or any; (seconds since `since`, longest time without an
-        answer), or (None, …) when patience is over or the server has ended."""
+        answer), or (None, …) when patience is over or the server has `ended()`."""
         heard = since
         silence = 0.0
         asked = 0.0
-        while (now := rig.now()) - since < rig.PATIENCE and process.poll() is None:
+        while (now := rig.now()) - since < rig.PATIENCE and not ended():
             if now - asked >= EVERY:
                 asked = now
                 self._send()

@@ -42,19 +42,20 @@ class Guest:
     prefix: str
 
 
+def guest(number, moved=False):
+    """One guest; if it `moved`, it has another address."""
+    mac = ":".join(f"{FIRST_MAC + number:012x}"[at : at + 2] for at in range(0, 12, 2))
+    address = (MOVED_ADDRESS if moved else FIRST_ADDRESS) + number
+    prefix = FIRST_PREFIX + (number << 64)
+    # DUID-LL of the MAC (RFC 9915 §11.4), which the generator shows.
+    return Guest(number, mac, "00:03:00:01:" + mac, str(ipaddress.IPv6Address(address)),
+                 str(ipaddress.IPv6Address(prefix)))
+
+
 def guests(count, moved=False):
     """The guests in order; if `moved`, the last one has another address."""
     for number in range(count):
-        mac = ":".join(f"{FIRST_MAC + number:012x}"[at : at + 2] for at in range(0, 12, 2))
-        first = MOVED_ADDRESS if moved and number == count - 1 else FIRST_ADDRESS
-        yield Guest(
-            number,
-            mac,
-            # DUID-LL of the MAC (RFC 9915 §11.4), which the generator shows.
-            "00:03:00:01:" + mac,
-            str(ipaddress.IPv6Address(first + number)),
-            str(ipaddress.IPv6Address(FIRST_PREFIX + (number << 64))),
-        )
+        yield guest(number, moved and number == count - 1)
 
 
 def say(text):

@@ -59,9 +59,10 @@ def storm_cell(raw, count, patience):
         return "–"
     storm = storms[-1]
     after = storm["all_bound_after_seconds"]
+    beside = ", with radvd" if storm["radvd"] else ""
     if after is None:
-        return f"{number(storm['bound'])} of {number(count)} in {patience:.0f} s"
-    return f"{after:.2f} s (p99 {short(storm['p99_ms'])} ms)"
+        return f"{number(storm['bound'])} of {number(count)} in {patience:.0f} s{beside}"
+    return f"{after:.2f} s, p99 {short(storm['p99_ms'])} ms{beside}"
 
 
 def row(cells):
@@ -157,7 +158,7 @@ def perfdhcp(raw):
     for name, of in raw.items():
         for found in of.get("perfdhcp", []):
             if found["cpu_us"] and found["own_cpu_us"]:
-                yield (f"- {name} at {number(found['same_rate'])} exchanges/s: {short(found['cpu_us'])} µs of the server "
-                       f"each and {found['dropped_percent']:.1f} % dropped by perfdhcp, {short(found['own_cpu_us'])} µs and "
-                       f"{found['own_lost_percent']:.1f} % by frontdesk bench --rate")
+                yield (f"- {name} at {number(found['same_rate'])} exchanges/s: {short(found['cpu_us'])} µs of the "
+                       f"server each and {found['dropped_percent']:.1f} % dropped by perfdhcp, "
+                       f"{short(found['own_cpu_us'])} µs and {found['own_lost_percent']:.1f} % by frontdesk bench")
             yield f"- {name}: {number(found['per_second'])} exchanges/s at most with less than 1 % dropped"
