@@ -20,7 +20,7 @@ def parse():
         prog="benches/peers.sh",
         description="Plays the same guests against Frontdesk and its peers, in turn on the same cable.")
     names = ", ".join(server.name for server in peers.ALL)
-    parser.add_argument("--only", metavar="NAMES", help=f"comma-separated beginnings of: {names}")
+    parser.add_argument("--only", metavar="NAMES", help=f"comma-separated names, or beginnings of several: {names}")
     parser.add_argument("--turns", type=int, default=3, metavar="N", help="rounds of all servers; medians are told [3]")
     parser.add_argument("--seconds", type=float, default=1.2, metavar="S", help="of each workload in each turn [1.2]")
     parser.add_argument("--ports", type=int, default=1000, metavar="N", help="ports of the small table [1000]")
@@ -39,15 +39,19 @@ def parse():
 
 def chosen(options, bench_rig):
     """The servers that are wanted and can run here."""
+    names = {kind.name.lower() for kind in peers.ALL}
     wanted = [name.strip().lower() for name in options.only.split(",")] if options.only else [""]
     for kind in peers.ALL:
-        if any(kind.name.lower().startswith(name) for name in wanted):
-            server = kind(bench_rig)
-            why = server.missing()
-            if why is None:
-                yield server
-            else:
-                rig.say(f"{server.name} is left out: {why}")
+        own = kind.name.lower()
+        # A whole name is one server, the beginning of names all of these.
+        if not any(own == name or own.startswith(name) and name not in names for name in wanted):
+            continue
+        server = kind(bench_rig)
+        why = server.missing()
+        if why is None:
+            yield server
+        else:
+            rig.say(f"{server.name} is left out: {why}")
 
 
 def measured(options, bench, all_servers):

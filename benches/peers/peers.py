@@ -87,7 +87,7 @@ class Kea(Server):
 class KeaWithoutFile(Kea):
     """Kea whose leases are in memory only ("persist": false)."""
 
-    name = "Kea, no lease file"
+    name = "Kea without a lease file"
     persist = False
 
 
@@ -229,7 +229,7 @@ class Dnsmasq(Server):
 class DnsmasqWithoutFile(Dnsmasq):
     """dnsmasq that keeps its leases in memory only (--leasefile-ro)."""
 
-    name = "dnsmasq, no lease file"
+    name = "dnsmasq without a lease file"
 
     def lease_file(self):
         return ["--leasefile-ro"]

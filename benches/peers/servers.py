@@ -104,7 +104,7 @@ class Frontdesk(Server):
 class FrontdeskCompiled(Frontdesk):
     """A compiled table, as the README advises for large ones; a change is compiled before it is told."""
 
-    name = "Frontdesk, compiled"
+    name = "Frontdesk from a compiled table"
     workloads = ()
 
     def configure(self, ports, moved=False, relayed=False):
