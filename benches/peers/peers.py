@@ -96,7 +96,9 @@ class Coredhcp(Server):
 
     Its `file` plugin knows guests by MAC; it reads its file again when the kernel says that it changed
     (`autorefresh`). Its `prefix` plugin has no reservations, so prefixes come from a pool and are only checked for
-    being one. https://github.com/coredhcp/coredhcp has no advice on speed; only warnings are logged.
+    being one. https://github.com/coredhcp/coredhcp has no advice on speed; only warnings are logged. Now and then it
+    answers with another client's identifier: it gives a request's buffer to the next one while it still reads from
+    it (server/handle.go, `bufpool.Put`). Such answers are counted as wrong and not as exchanges.
     """
 
     name = "coredhcp"
@@ -156,9 +158,9 @@ class Dhcpd(Server):
 
     ISC's "Synchronous Disk Writes and DHCP Performance Limitations" (kb.isc.org, AA-00373) is about the lease file:
     it is in memory here, where fsync(2) costs nothing, so `dont-use-fsync` (AA-01095, advised against) is not needed.
-    Fixed addresses are in no lease file anyway. Hash tables are as Debian has built them (HOST_HASH_SIZE in
-    includes/site.h); nothing is logged but to standard error. It reads its configuration at the start only
-    (dhcpd(8), "Configuration reloading"), so a change is a restart.
+    Fixed addresses are in no lease file anyway. There is no syslog here to be waited for, of which AA-00373 warns too.
+    Hash tables have the sizes that Debian built them with. "Whenever changes are made to the dhcpd.conf file, dhcpd
+    must be restarted" (dhcpd(8), OPERATION).
     """
 
     name = "ISC dhcpd"
@@ -193,7 +195,7 @@ class Dnsmasq(Server):
     """dnsmasq, with a line for each MAC in --dhcp-hostsfile, which SIGHUP reads again (dnsmasq(8)).
 
     No DNS, no log of leases or advertisements (--quiet-dhcp6, --quiet-ra), and as many leases as there are guests
-    (--dhcp-lease-max), as dnsmasq(8) says for large networks. It writes its lease file whole after every change, into
+    (--dhcp-lease-max, 1000 by default). It writes its lease file whole after every change, into
     memory here. It has no prefix delegation.
     """
 
@@ -301,7 +303,7 @@ class Wide(Server):
 class Odhcpd(Server):
     """odhcpd, OpenWrt's, which Debian does not have: ODHCPD names the program.
 
-    A `host` section for each MAC with its host id; SIGHUP reads the configuration again (its README). It delegates
+    A `host` section for each MAC with its host id (its README); SIGHUP reads the configuration again. It delegates
     parts of the prefixes that its own device has, not reserved ones. It is not asked through a relay: what it sends
     back is malformed when options follow the Relay Message option, as the generator's Interface-Id does.
     """
