@@ -73,7 +73,7 @@ def measured(options, bench, all_servers):
         for server in all_servers:
             if server.main != "rs" and server.workloads:
                 if server.is_router or radvd.missing() is None:
-                    attempt(server, bench.storm, server, count, None if server.is_router else radvd)
+                    attempt(server, bench.storms, server, count, None if server.is_router else radvd)
     if not options.no_perfdhcp and shutil.which("perfdhcp"):
         rig.say("perfdhcp")
         for server in all_servers:

@@ -177,28 +177,39 @@ class Bench:
         rig.say(f"  {server.name}: {ports} ports: first answer after {started and round(started, 3)} s")
         self.end(process, prober)
 
-    def storm(self, server, count, router=None):
-        """All guests boot within a second; a server that is no router has radvd beside it."""
+    def storms(self, server, count, router=None):
+        """As many storms as there are turns, unless guests are left without an answer at the end of one."""
         if server.needs_kernel and count > self.options.neighbours // 2:
             rig.say(f"  {server.name}: {count} guests are too many for net.ipv6.neigh.default.gc_thresh3")
             return
+        for _ in range(max(1, self.options.turns)):
+            storm = self.storm(server, count, router)
+            rig.say(f"  {server.name}: storm of {count}: {storm}")
+            if storm is None:
+                return
+            self.note(server, f"storm-{count}", storm)
+            if storm["all_bound_after_seconds"] is None:
+                return
+
+    def storm(self, server, count, router):
+        """All guests boot within a second; a server that is no router has radvd beside it."""
         process, prober, started = self.begin(server, count)
         beside = None
         if router is not None:
             router.configure(count)
             beside = self.rig.start(router.command())
             time.sleep(SETTLE)
+        report = None
         if started is not None:
             report = self.rig.bench("boot", count=count, leases=self.expected[False], storm=1.0,
                                     seconds=STORM_PATIENCE)
-            if report is not None:
-                storm = {**report["storm"], "radvd": beside is not None, "retransmissions": report["retransmissions"],
-                         "p50_ms": report["latency_us"]["p50"] / 1000, "p99_ms": report["latency_us"]["p99"] / 1000}
-                self.note(server, f"storm-{count}", storm)
-                rig.say(f"  {server.name}: storm of {count}: {storm}")
         if beside is not None:
             self.rig.stop(beside)
         self.end(process, prober)
+        if report is None:
+            return None
+        return {**report["storm"], "radvd": beside is not None, "retransmissions": report["retransmissions"],
+                "p50_ms": report["latency_us"]["p50"] / 1000, "p99_ms": report["latency_us"]["p99"] / 1000}
 
     def guests(self):
         """How many take turns: no more than the peers' kernel keeps as neighbours with room to spare."""

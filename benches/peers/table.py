@@ -57,7 +57,10 @@ def storm_cell(raw, count, patience):
     storms = raw.get(f"storm-{count}", [])
     if not storms:
         return "–"
+    # The last one, if guests were left in it, or else the middle one.
     storm = storms[-1]
+    if storm["all_bound_after_seconds"] is not None:
+        storm = sorted(storms, key=lambda one: one["all_bound_after_seconds"])[(len(storms) - 1) // 2]
     after = storm["all_bound_after_seconds"]
     beside = ", with radvd" if storm["radvd"] else ""
     if after is None:
