@@ -62,10 +62,9 @@ def storm_cell(raw, count, patience):
     if storm["all_bound_after_seconds"] is not None:
         storm = sorted(storms, key=lambda one: one["all_bound_after_seconds"])[(len(storms) - 1) // 2]
     after = storm["all_bound_after_seconds"]
-    beside = ", with radvd" if storm["radvd"] else ""
     if after is None:
-        return f"{number(storm['bound'])} of {number(count)} in {patience:.0f} s{beside}"
-    return f"{after:.2f} s, p99 {short(storm['p99_ms'])} ms{beside}"
+        return f"{number(storm['bound'])} of {number(count)} in {patience:.0f} s"
+    return f"{after:.2f} s, p99 {short(storm['p99_ms'])} ms"
 
 
 def row(cells):
@@ -73,7 +72,7 @@ def row(cells):
 
 
 def table(head, rows):
-    return "\n".join([row(head), row(["---"] * len(head)), *map(row, rows)])
+    return "\n".join([row(head), "|---" * len(head) + "|", *map(row, rows)])
 
 
 def machine():
@@ -104,7 +103,8 @@ def operations(raw, options, patience, storm_patience):
     sizes = {"small": options.ports} | ({"large": options.large} if options.large else {})
     head = [""]
     for what in ("MiB", "start", "change", "silent"):
-        head += [f"{what}, {number(ports)} ports" for ports in sizes.values()]
+        first, *others = [number(ports) for ports in sizes.values()]
+        head += [f"{what}, {first} ports", *others]
     head += [f"storm of {number(count)}" for count in options.storms]
     rows = []
     for name, of in raw.items():
