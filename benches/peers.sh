@@ -1,113 +1,73 @@
 #!/usr/bin/env bash
-# Frontdesk beside the servers that it replaces, on this machine, by the same load generator: one table on standard
-# output. Needs Linux, namespaces (no root) and, for each peer, Debian's package; a peer that is not installed is left
-# out with a word on standard error.
+# Frontdesk beside the servers that it replaces, in turn on the same veth cable with the same load: two Markdown tables
+# (rates; start, change, memory and boot storm) and the ratios on standard output, what is going on on standard error.
 #
-#   benches/peers.sh [SECONDS]        seconds for each workload of each server, 5 without
+#   benches/peers.sh --install        apt-get installs the peers from Debian (as root; none is started on the machine)
+#   benches/peers.sh [OPTION]…        measures, about a quarter of an hour; benches/peers.sh --help has the options
 #
-# FRONTDESK names the program, GUESTS how many guests take turns. More than 500 of them ask for more neighbours than the
-# kernel keeps by default, which the peers need and Frontdesk does not (net.ipv6.neigh.default.gc_thresh3).
+# Needs Linux, python3, iproute2 and util-linux, and no root where user namespaces are allowed: everything happens in
+# namespaces of its own. A peer that is not installed is left out with a word. FRONTDESK names the program,
+# ODHCPD an odhcpd, which Debian does not have.
+#
+# The peers answer through a kernel that keeps at most net.ipv6.neigh.default.gc_thresh3 neighbours, 1024 by default,
+# of all namespaces together. As root this script raises that for the time of the run and puts it back; otherwise no
+# more than half of them play, and the peers' storms of more guests are left out. Frontdesk needs none of it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-export FRONTDESK="${FRONTDESK:-target/release/frontdesk}" GUESTS="${GUESTS:-500}"
-SECONDS_EACH="${1:-5}"
-DEVICE=srv0
-PREFIX=2001:db8:cafe:1
+packages=(
+    coreutils iproute2 util-linux python3
+    kea-dhcp6-server              # Kea
+    kea-admin                     # perfdhcp
+    golang-go golang-github-coredhcp-coredhcp-dev # coredhcp, which is built from Debian's source
+    isc-dhcp-server               # dhcpd
+    dnsmasq-base radvd
+    wide-dhcpv6-server            # dhcp6s
+    haproxy wrk curl              # benches/metadata.sh
+)
 
-if [ -z "${PEERS_INSIDE:-}" ]; then
-    [ -x "$FRONTDESK" ] || { echo "$FRONTDESK is missing: cargo build --release, or set FRONTDESK" >&2; exit 66; }
-    flags=(--net --mount)
-    [ "$(id -u)" = 0 ] || flags+=(--user --map-root-user)
-    PEERS_INSIDE=1 exec unshare "${flags[@]}" "${BASH_SOURCE[0]}" "$SECONDS_EACH"
+if [ "${1:-}" = --install ]; then
+    # Debian starts servers when it installs them, unless this says no.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod 755 "$policy"
+        trap 'rm "$policy"' EXIT
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+    exit
 fi
 
-home="$(mktemp -d)"
-server=""
-finish() {
-    [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null || true
-    server=""
-}
-trap 'finish; rm -r "$home"' EXIT
+# Two at once would measure each other, and put each other's limits back.
+exec {lock}<benches/peers.sh
+case " $* " in
+    *" --help "* | *" -h "*) exec python3 -B benches/peers "$@" ;;
+esac
+flock --nonblock "$lock" || { echo "benches/peers.sh is running already" >&2; exit 75; }
 
-# The server's end has a kernel with IPv6, as its sockets need; the guests' end has none, as guests are played there.
-ip link add $DEVICE address 02:fe:00:00:00:01 type veth peer name guests0 address 02:fe:00:00:00:02
-echo 1 > /proc/sys/net/ipv6/conf/guests0/disable_ipv6
-echo 0 > /proc/sys/net/ipv6/conf/$DEVICE/accept_dad
-echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
-ip link set lo up
-ip link set $DEVICE up
-ip link set guests0 up
-ip address add $PREFIX::1/64 dev $DEVICE
+export FRONTDESK="${FRONTDESK:-$PWD/target/release/frontdesk}"
+[ -x "$FRONTDESK" ] || { echo "$FRONTDESK is missing: cargo build --release, or set FRONTDESK" >&2; exit 66; }
 
-# Prints the rows of a bench with the server's name in front: rows are the lines whose second word is a rate.
-rows() {
-    awk -v name="$1" '$2 ~ /^[0-9]+$/ && $1 !~ /:/ { printf "%-20s%s\n", name, $0 }
-        $1 ~ /:$/ { print name ": " $0 > "/dev/stderr" }'
-}
+# Neighbours of the peers' kernel: three limits, of which the last is hard (Linux, ip-sysctl.rst).
+limits=(/proc/sys/net/ipv6/neigh/default/gc_thresh{1,2,3})
+export PEERS_NEIGHBOURS=1024
+if [ -w "${limits[2]}" ] && [ "$(id -u)" = 0 ]; then
+    before=("$(cat "${limits[0]}")" "$(cat "${limits[1]}")" "$(cat "${limits[2]}")")
+    restore() {
+        for limit in 0 1 2; do echo "${before[$limit]}" > "${limits[$limit]}"; done
+    }
+    trap restore EXIT
+    PEERS_NEIGHBOURS=65536
+    for limit in "${limits[@]}"; do echo "$PEERS_NEIGHBOURS" > "$limit"; done
+elif [ -r "${limits[2]}" ]; then
+    PEERS_NEIGHBOURS="$(cat "${limits[2]}")"
+fi
 
-bench() {
-    "$FRONTDESK" bench --guests "$GUESTS" --time "$SECONDS_EACH" --max-loss 100 "$@" 2>>"$home/bench.log" || true
-}
-
-# A server, the workloads that it can answer, and its command.
-peer() {
-    local name="$1" workloads="$2"
-    shift 2
-    if ! command -v "$1" >/dev/null; then
-        echo "$name is left out: $1 is not installed" >&2
-        return
-    fi
-    "$@" >"$home/log" 2>&1 &
-    server=$!
-    local first="${workloads%%,*}" tries=50
-    until "$FRONTDESK" bench guests0 --guests 1 --workload "$first" --time 0.1 --warm-up 0.1 --timeout 500 \
-        >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        if [ $tries = 0 ] || ! kill -0 "$server" 2>/dev/null; then
-            echo "$name does not answer:" >&2
-            tail -n 5 "$home/log" >&2
-            finish
-            return
-        fi
-    done
-    bench guests0 --workload "$workloads" --link-address $PREFIX::1 --server-pid "$server" | rows "$name"
-    finish
-}
-
-export KEA_PIDFILE_DIR="$home" KEA_LOCKFILE_DIR="$home"
-cat >"$home/kea.json" <<KEA
-{ "Dhcp6": {
-  "interfaces-config": { "interfaces": ["$DEVICE"] },
-  "lease-database": { "type": "memfile", "persist": false },
-  "server-id": { "type": "EN", "enterprise-id": 8888, "identifier": "3bc82226", "persist": false },
-  "loggers": [ { "name": "kea-dhcp6", "severity": "WARN" } ],
-  "option-data": [ { "name": "dns-servers", "data": "2001:db8:cafe:a::e" },
-                   { "name": "domain-search", "data": "example.com" } ],
-  "subnet6": [ { "id": 1, "subnet": "$PREFIX::/64", "interface": "$DEVICE", "rapid-commit": true,
-    "pools": [ { "pool": "$PREFIX:1::-$PREFIX:1:ffff:ffff:ffff" } ],
-    "pd-pools": [ { "prefix": "2001:db8:8000::", "prefix-len": 34, "delegated-len": 64 } ] } ] } }
-KEA
-cat >"$home/radvd.conf" <<RADVD
-interface $DEVICE { AdvSendAdvert on; AdvManagedFlag on; AdvRASolicitedUnicast on;
-  prefix $PREFIX::/64 { AdvAutonomous off; }; RDNSS 2001:db8:cafe:a::e { }; DNSSL example.com { }; };
-RADVD
-cat >"$home/dhcpd.conf" <<DHCPD
-default-lease-time 7200; option dhcp6.rapid-commit;
-option dhcp6.name-servers 2001:db8:cafe:a::e; option dhcp6.domain-search "example.com";
-subnet6 $PREFIX::/64 { range6 $PREFIX:1:: $PREFIX:1::ffff:ffff; prefix6 2001:db8:8000:: 2001:db8:bfff:ffff:: /64; }
-DHCPD
-: >"$home/dhcpd.leases"
-
-printf '%-20s%-13s%12s%12s%9s%9s%7s%10s%10s%10s%11s\n' \
-    server workload exchanges/s messages/s lost refused wrong 'p50 us' 'p99 us' 'p99.9 us' 'server us'
-bench --pair | rows frontdesk
-peer radvd rs radvd -n -C "$home/radvd.conf" -p "$home/radvd.pid" -m stderr
-peer kea solicit,exchange,rapid-commit,inform,pd,relay kea-dhcp6 -c "$home/kea.json"
-peer dhcpd solicit,exchange,rapid-commit,inform,pd,relay \
-    dhcpd -6 -f -cf "$home/dhcpd.conf" -lf "$home/dhcpd.leases" -pf "$home/dhcpd.pid" --no-pid $DEVICE
-peer dnsmasq rs,solicit,exchange,rapid-commit,inform,relay,boot \
-    dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=$DEVICE --enable-ra --user=root --group=root \
-    --log-facility=- --quiet-dhcp6 --quiet-ra --dhcp-lease-max=100000 "--dhcp-leasefile=$home/dnsmasq.leases" \
-    "--dhcp-range=$PREFIX:1::,$PREFIX:1::ffff,64,2h" "--dhcp-option=option6:dns-server,[2001:db8:cafe:a::e]" \
-    "--dhcp-option=option6:domain-search,example.com"
+flags=(--net --mount)
+[ "$(id -u)" = 0 ] || flags+=(--user --map-root-user)
+unshare "${flags[@]}" python3 -B benches/peers "$@"
+if [ -r "${limits[2]}" ] && [ "$(cat "${limits[2]}")" != "$PEERS_NEIGHBOURS" ]; then
+    echo "net.ipv6.neigh.default.gc_thresh3 was changed meanwhile: the peers' storms are not to be believed" >&2
+    exit 1
+fi
