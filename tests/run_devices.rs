@@ -180,6 +180,24 @@ fn signals_are_answered_while_many_devices_go() {
     });
 }
 
+#[test]
+fn devices_beyond_the_limit_of_descriptors_are_told_and_the_others_attached() {
+    const DEVICES: u64 = 40;
+    namespace::run("devices_beyond_the_limit_of_descriptors_are_told_and_the_others_attached", || {
+        let lines: String =
+            (0..DEVICES).map(|n| format!("link add tap{n} type veth peer name guest{n}\n")).collect();
+        ip(&format!("-batch {}", argument(&file("many", &lines))));
+        let leases = file("leases.toml", &leases(1));
+        let program = env!("CARGO_BIN_EXE_frontdesk");
+        let run = format!("ulimit -n 40; exec {program} run --attach 'tap*' --leases {}", argument(&leases));
+        let daemon = Daemon::start_with(Command::new("sh").args(["-c", &run]));
+        daemon.wait_for_logs("attached device=", DEVICES as usize);
+        let refused = daemon.log().iter().filter(|line| line.contains("Too many open files")).count() as u64;
+        assert!((1..DEVICES / 2 + 10).contains(&refused), "{refused} of {DEVICES}");
+        daemon.wait_for_counter("devices", DEVICES - refused);
+    });
+}
+
 /// A list of devices that signals interrupt is not begun anew, and costs no log line.
 #[test]
 fn signals_do_not_starve_the_list_of_devices() {

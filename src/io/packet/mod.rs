@@ -133,7 +133,7 @@ impl Spare {
     }
 }
 
-/// True while there is a device of this number: a ring for one that is gone is not worth making.
+/// True while there is a device of this number, or nobody can tell: a ring for one that is gone is not worth making.
 #[must_use]
 pub fn exists(device: u32) -> bool {
     socket::exists(device)

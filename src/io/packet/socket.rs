@@ -199,11 +199,13 @@ impl AsFd for Socket {
     }
 }
 
-/// True while there is a device of this number.
+/// True while there is a device of this number, and when the kernel does not say: it takes a descriptor to ask.
 pub(super) fn exists(device: u32) -> bool {
     let mut name: [libc::c_char; libc::IF_NAMESIZE] = [0; libc::IF_NAMESIZE];
     // SAFETY: `name` has the room that the call asks for, and outlives it.
-    unsafe { !libc::if_indextoname(device, name.as_mut_ptr()).is_null() }
+    let named = unsafe { !libc::if_indextoname(device, name.as_mut_ptr()).is_null() };
+    let gone = || matches!(io::Error::last_os_error().raw_os_error(), Some(libc::ENXIO | libc::ENODEV));
+    named || !gone()
 }
 
 const EMPTY_ADDRESS: libc::sockaddr_ll = libc::sockaddr_ll {
