@@ -90,7 +90,7 @@ fn recorders() -> (Workers, Receiver<Seen>) {
 }
 
 fn ports(device: u32) -> Vec<Port> {
-    let spares = (0..WORKERS).map(|_| Spare::new(1024).expect("a ring")).collect();
+    let spares = Spare::several(WORKERS, 1024).expect("rings");
     Spare::open_together(spares, device, true, &Filter::for_any_address()).expect("ports")
 }
 

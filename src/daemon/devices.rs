@@ -191,7 +191,7 @@ impl Devices {
         self.expected = links.iter().filter(|l| self.globs.is_match(&l.name)).count();
         let ours = |l: &Link| self.globs.is_match(&l.name) || self.attached.contains_key(&l.index);
         self.listed = links.into_iter().filter(ours).collect();
-        // Shared devices have rings of another length, made in order.
+        // Shared devices have rings of another length, made for each together.
         let of_stock =
             |l: &&Link| !self.attached.contains_key(&l.index) && self.threads(l, workers.count()) == 1;
         let anew = self.listed.iter().filter(of_stock).count();
@@ -274,11 +274,10 @@ impl Devices {
             return Err(io::Error::from_raw_os_error(libc::ENODEV));
         }
         let spares = match threads {
-            // In order: the kernel puts the sockets of a device that comes up again in the order of their making.
             2.. => {
                 let each = slots / u32::try_from(threads.next_power_of_two()).unwrap_or(slots);
                 let slots = self.slots.unwrap_or(each.max(MIN_SLOTS));
-                (0..threads).map(|_| Spare::new(slots)).collect::<io::Result<_>>()?
+                Spare::several(threads, slots)?
             }
             _ => vec![self.stock.take(slots)?],
         };

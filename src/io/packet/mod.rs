@@ -27,6 +27,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 
 pub use filter::{Filter, MAX_ENDINGS};
 pub use ring::{MAX_SLOTS, MIN_SLOTS, SLOT};
@@ -34,6 +35,9 @@ pub use socket::{BATCH, Sent, Socket};
 
 use crate::engine::RxFrame;
 use crate::types::limits::MAX_FRAME;
+
+/// The stack of a thread that does nothing but two system calls.
+const STACK: usize = 64 << 10;
 
 /// EtherType of a customer VLAN tag (IEEE 802.1Q).
 const TPID_VLAN: u16 = 0x8100;
@@ -81,11 +85,40 @@ impl Spare {
     /// # Errors
     /// `EPERM` without `CAP_NET_RAW`, `ENOMEM` when the ring finds no memory, `EMFILE`.
     pub fn new(slots: u32) -> io::Result<Self> {
+        let socket = Self::socket()?;
+        let ring = ring::Ring::map(socket.as_fd(), slots)?;
+        Ok(Self { ring, socket })
+    }
+
+    /// Makes several for [`open_together`](Self::open_together): the sockets in order, as the kernel puts those of a
+    /// device that comes up again in the order of their making; the rings at the same time, as each waits.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn several(count: usize, slots: u32) -> io::Result<Vec<Self>> {
+        let sockets: Vec<Socket> = (0..count).map(|_| Self::socket()).collect::<io::Result<_>>()?;
+        let rings: Vec<ring::Ring> = std::thread::scope(|scope| {
+            let begin = |socket| {
+                let map = move || ring::Ring::map(Socket::as_fd(socket), slots);
+                let builder = std::thread::Builder::new().name("rings".into()).stack_size(STACK);
+                builder.spawn_scoped(scope, map).map_err(|_| map())
+            };
+            let begun: Vec<_> = sockets.iter().map(begin).collect();
+            let end = |ring: Result<ScopedJoinHandle<'_, io::Result<ring::Ring>>, _>| match ring {
+                Ok(thread) => thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())),
+                // No thread could be had: it was made here.
+                Err(made) => made,
+            };
+            begun.into_iter().map(end).collect::<io::Result<_>>()
+        })?;
+        Ok(rings.into_iter().zip(sockets).map(|(ring, socket)| Self { ring, socket }).collect())
+    }
+
+    fn socket() -> io::Result<Socket> {
         let socket = Socket::new()?;
         socket.use_version_2()?;
-        let ring = ring::Ring::map(socket.as_fd(), slots)?;
         socket.ignore_outgoing()?;
-        Ok(Self { ring, socket })
+        Ok(socket)
     }
 
     /// The slots of its ring.
