@@ -75,18 +75,21 @@ fn ahead(slots: u32) -> usize {
 }
 
 impl Devices {
-    pub(super) fn new(settings: &Settings, filter: Filter) -> Self {
+    /// No devices yet; the first ring is being made.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let stock = Stock::default();
+        stock.order(settings.ring_frames.unwrap_or(share(1)), 1);
         Self {
             globs: settings.attach.clone(),
             share: settings.share.clone(),
             slots: settings.ring_frames,
-            filter,
+            filter: Filter::nothing(),
             attached: BTreeMap::new(),
             listed: VecDeque::new(),
             expected: 0,
             long: Vec::new(),
             closer: Closer::default(),
-            stock: Stock::default(),
+            stock,
             unfit: BTreeSet::new(),
             doubled: BTreeSet::new(),
             drops: 0,
@@ -284,7 +287,8 @@ impl Devices {
         Spare::open_together(spares, link.index, link.kind == Kind::Station, &self.filter)
     }
 
-    fn close(&self, sockets: Vec<Arc<Socket>>) {
+    /// Closes sockets aside.
+    pub(super) fn close(&self, sockets: Vec<Arc<Socket>>) {
         sockets.into_iter().for_each(|socket| self.closer.close(socket));
     }
 

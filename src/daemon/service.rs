@@ -110,12 +110,15 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
     // First of all, so that no signal ends the process while it starts.
     let signals = Signals::listen().map_err(system("signals"))?;
     let started = Instant::now();
+    // Closing a socket, as making a ring, waits for every processor: both happen while the leases are read.
+    let permitted = Socket::new();
+    let mut devices = Devices::new(settings);
     let table = leases::load(&settings.leases)?;
     let complaints = settings.metadata.complaints(&table);
     if !complaints.is_empty() {
         return Err(RunError::UnknownUpstreams(complaints.join("\n")));
     }
-    Socket::new().map_err(socket_error)?;
+    devices.close(vec![Arc::new(permitted.map_err(socket_error)?)]);
     let limit = descriptors::raise_limit();
     tracing::debug!(limit, "open descriptors allowed");
     let links = Links::open().map_err(system("netlink"))?;
@@ -140,7 +143,7 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
         leases = %settings.leases.display(), ports = table.port_count(), networks = table.network_count(),
         attach = settings.patterns.join(","), "started"
     );
-    let devices = Devices::new(settings, Filter::for_table(&table));
+    devices.set_filter(Filter::for_table(&table));
     let notifier = Notifier::from_environment();
     let mut service = Service {
         settings,

@@ -102,7 +102,8 @@ impl Filter {
     }
 
     /// The filter that passes no frame.
-    pub(super) fn nothing() -> Self {
+    #[must_use]
+    pub fn nothing() -> Self {
         let mut asm = Assembler::default();
         asm.deliver(0);
         Self { program: asm.finish() }
