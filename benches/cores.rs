@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use frames::{Guest, client_id, ia_na, ia_pd, oro};
 use frontdesk::answer::Verdict;
 use frontdesk::engine::{Checksum, Engine, RxFrame};
+use frontdesk::io::clock::thread_time;
 use frontdesk::lease::{self, LeaseTable};
 use frontdesk::types::{self, MacAddr, limits::MAX_FRAME};
 use support::{Middle, mac};
@@ -30,16 +31,18 @@ fn main() -> ExitCode {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let leases = support::leases((0..GUESTS).map(|_| None));
     let table = Arc::new(lease::load("generated", leases.into_bytes()).expect("valid leases").table);
-    println!("frames   threads   answers/s (median, min, max)      to one thread's");
+    println!("frames   threads   answers/s (median, min, max)      to one thread's   CPU ns/answer");
     for (name, frames) in [("rs", all(&Guest::rs)), ("solicit", all(&solicit))] {
         let mut one = f64::NAN;
         for threads in 1..=processors {
-            let rate = Middle::of((0..turns).map(|_| turn(&table, &frames, threads, span)));
+            let all: Vec<Rate> = (0..turns).map(|_| turn(&table, &frames, threads, span)).collect();
+            let rate = Middle::of(all.iter().map(|turn| turn.answers));
+            let cost = Middle::of(all.iter().map(|turn| turn.cost)).median;
             if threads == 1 {
                 one = rate.median;
             }
             println!(
-                "{name:<8} {threads:>7} {:>11.0} {:>11.0} {:>11.0} {:>15.2}",
+                "{name:<8} {threads:>7} {:>11.0} {:>11.0} {:>11.0} {:>15.2} {cost:>15.0}",
                 rate.median,
                 rate.least,
                 rate.most,
@@ -58,21 +61,32 @@ fn solicit(guest: &Guest) -> Vec<u8> {
     guest.dhcp(1, &[client_id(guest), ia_na(1, &[]), ia_pd(2, &[]), oro(&[23, 24])].concat())
 }
 
-/// Answers per second of so many threads together.
-fn turn(table: &Arc<LeaseTable>, frames: &[Vec<u8>], threads: usize, span: Duration) -> f64 {
+/// What threads do.
+struct Rate {
+    /// Answers per second.
+    answers: f64,
+    /// Processor time for each, in nanoseconds: more with more threads only where they are in each other's way, whatever
+    /// else the machine does.
+    cost: f64,
+}
+
+/// So many threads together.
+fn turn(table: &Arc<LeaseTable>, frames: &[Vec<u8>], threads: usize, span: Duration) -> Rate {
     let begin = Barrier::new(threads);
     thread::scope(|scope| {
         let all: Vec<_> = (0..threads).map(|_| scope.spawn(|| answer(table, frames, &begin, span))).collect();
-        all.into_iter().map(|thread| thread.join().expect("a thread")).sum()
+        let rates: Vec<Rate> = all.into_iter().map(|thread| thread.join().expect("a thread")).collect();
+        let cost = rates.iter().map(|rate| rate.cost).sum::<f64>() / threads as f64;
+        Rate { answers: rates.iter().map(|rate| rate.answers).sum(), cost }
     })
 }
 
-fn answer(table: &Arc<LeaseTable>, frames: &[Vec<u8>], begin: &Barrier, span: Duration) -> f64 {
+fn answer(table: &Arc<LeaseTable>, frames: &[Vec<u8>], begin: &Barrier, span: Duration) -> Rate {
     let mut engine = Engine::new(Arc::clone(table), 1);
     engine.attach(1, "tap1", MacAddr([2, 0, 0, 0, 0, 1]), types::Instant(0));
     let mut out = vec![0; MAX_FRAME];
     begin.wait();
-    let (start, mut answered) = (Instant::now(), 0_u64);
+    let (start, before, mut answered) = (Instant::now(), thread_time(), 0_u64);
     while start.elapsed() < span {
         for frame in frames {
             let (checksum, length, octets) = (Checksum::Unknown, frame.len(), black_box(frame.as_slice()));
@@ -81,5 +95,7 @@ fn answer(table: &Arc<LeaseTable>, frames: &[Vec<u8>], begin: &Barrier, span: Du
             answered += u64::from(matches!(verdict, Verdict::Answer { .. }));
         }
     }
-    answered as f64 / start.elapsed().as_secs_f64()
+    let (took, spent) = (start.elapsed(), thread_time() - before);
+    let answered = answered as f64;
+    Rate { answers: answered / took.as_secs_f64(), cost: spent.as_nanos() as f64 / answered }
 }
