@@ -68,6 +68,8 @@ cores() {
 
 draw() {
     gnuplot -e "data='$out/$1.tsv'; drawing='$out/$1.svg'" "$scripts/style.gp" "$scripts/$1.gp"
+    # Half of what gnuplot writes is empty.
+    sed -i -z -e 's/\n[[:space:]]*/\n/g' -e 's/<g [^>]*>\n<\/g>\n//g' "$out/$1.svg"
     echo "$out/$1.svg"
 }
 

@@ -7,6 +7,7 @@ green = "#2da160"
 set datafile separator "\t"
 set datafile missing "nan"
 set border 3 linecolor rgb grey
+unset mxtics
 set tics nomirror textcolor rgb grey
 set grid ytics linecolor rgb grey linewidth 0.4 dashtype 3
 set key textcolor rgb grey top left Left reverse samplen 2
