@@ -200,9 +200,9 @@ fn send_paced(lan: &Lan, sender: u32, span: Duration) -> u64 {
     let rate = f64::from(RATE) / SENDERS.len() as f64;
     let (start, mut sent, mut offered) = (Instant::now(), 0, 0.0);
     while start.elapsed() < span {
-        // Behind by more than a hundredth of a second, it is late for good: no burst makes up for it.
+        // Behind by more than a twentieth of a second, it is late for good: no burst makes up for it.
         let due = start.elapsed().as_secs_f64() * rate;
-        offered = f64::max(offered, due - rate / 100.0);
+        offered = f64::max(offered, due - rate / 20.0);
         if offered > due {
             thread::sleep(Duration::from_micros(20));
             continue;
