@@ -1,4 +1,5 @@
 set terminal svg size 560,300 fixed font "sans-serif,13"
+set key bottom left
 set logscale x
 set xlabel "attached devices"
 set xrange [0.8:1300]
