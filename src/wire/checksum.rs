@@ -18,12 +18,24 @@ pub enum Checksum {
 #[must_use]
 #[inline]
 pub fn sum(octets: &[u8]) -> u16 {
-    // A one's complement sum is the same in either octet order up to a final swap, and of any word size that is a
-    // multiple of 16 bits once carries are added back (RFC 1071 §2); so 32-bit words go into a 64-bit sum.
-    let (words, tail) = octets.as_chunks::<4>();
-    let mut total: u64 = 0;
-    for word in words {
-        total = total.wrapping_add(u64::from(u32::from_be_bytes(*word)));
+    u16::from_be(fold(words(octets)))
+}
+
+/// The sum in the machine's own order, not folded. A one's complement sum is the same in either octet order up to a final
+/// swap, and of any word size that is a multiple of 16 bits once carries are added back (RFC 1071 §2); so halves of 64-bit
+/// words go into two 64-bit sums, which have room for the longest frame a million times over.
+#[inline]
+fn words(octets: &[u8]) -> u64 {
+    let (long, rest) = octets.as_chunks::<8>();
+    let (mut low, mut high) = (0_u64, 0_u64);
+    for word in long {
+        let word = u64::from_ne_bytes(*word);
+        low = low.wrapping_add(word & 0xffff_ffff);
+        high = high.wrapping_add(word >> 32);
+    }
+    let (short, tail) = rest.as_chunks::<4>();
+    if let [word] = short {
+        low = low.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
     }
     let last = match *tail {
         [a] => [a, 0, 0, 0],
@@ -31,7 +43,7 @@ pub fn sum(octets: &[u8]) -> u16 {
         [a, b, c] => [a, b, c, 0],
         _ => [0; 4],
     };
-    fold(total.wrapping_add(u64::from(u32::from_be_bytes(last))))
+    low.wrapping_add(high).wrapping_add(u64::from(u32::from_ne_bytes(last)))
 }
 
 /// The checksum of an upper-layer message: the pseudo-header and `message`, whose own checksum field counts as it
@@ -39,13 +51,10 @@ pub fn sum(octets: &[u8]) -> u16 {
 #[must_use]
 #[inline]
 pub fn upper_layer(source: Ipv6Addr, destination: Ipv6Addr, next_header: u8, message: &[u8]) -> u16 {
-    let length = u64::try_from(message.len()).unwrap_or(u64::MAX) & 0xffff_ffff;
-    let pseudo = u64::from(sum(&source.octets()))
-        .wrapping_add(u64::from(sum(&destination.octets())))
-        .wrapping_add(length >> 16)
-        .wrapping_add(length & 0xffff)
-        .wrapping_add(u64::from(next_header));
-    !fold(pseudo.wrapping_add(u64::from(sum(message))))
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    let own = u64::from(length.to_be()).wrapping_add(u64::from(u32::from(next_header).to_be()));
+    let addresses = words(&source.octets()).wrapping_add(words(&destination.octets()));
+    !u16::from_be(fold(addresses.wrapping_add(own).wrapping_add(words(message))))
 }
 
 const fn fold(total: u64) -> u16 {
