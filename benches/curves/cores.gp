@@ -1,6 +1,6 @@
 set terminal svg size 760,300 fixed font "sans-serif,13"
 set multiplot layout 1,2
-set key bottom right
+set key left top
 set xlabel "processors"
 set xtics 1
 set yrange [0:*]
