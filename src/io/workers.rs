@@ -2,7 +2,7 @@
 //!
 //! A guest's frames always go to the same thread, so they are answered in order. A tap leads to one guest and belongs to
 //! one thread, the one that has fewest; a bridge or a NIC leads to many, and each thread has its
-//! [`Share`](crate::engine::Share) of them. What one thread must know of another's guests, they tell each other.
+//! [`Share`] of them. What one thread must know of another's guests, they tell each other.
 
 use std::collections::HashMap;
 use std::io;
