@@ -30,19 +30,29 @@ const NOWHERE: u32 = 0;
 /// The device of a port that may be anywhere; the kernel's numbers are 31 bits long.
 pub(super) const EVERYWHERE: u32 = u32::MAX;
 
+/// No deadline.
+const NEVER: Instant = Instant(u64::MAX);
+
 /// Where a port is, how much of its initial burst is left, and when its next RA is due.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
     device: u32,
     burst: u8,
     /// An entry of the queue with another moment is an old one and counts for nothing.
-    due: Option<Instant>,
+    due: Instant,
+}
+
+impl Default for Place {
+    /// Nowhere, and never due.
+    fn default() -> Self {
+        Self { device: NOWHERE, burst: 0, due: NEVER }
+    }
 }
 
 impl Place {
     /// On a device, at the begin of the burst.
     fn begun(device: u32, first: Instant) -> Self {
-        Self { device, burst: INITIAL_ADVERTISEMENTS, due: Some(first) }
+        Self { device, burst: INITIAL_ADVERTISEMENTS, due: first }
     }
 }
 
@@ -80,7 +90,7 @@ impl Schedule {
             let interval = table.port(port).filter(|_| asked).map(|p| self.interval(p.network().record()));
             let burst = if interval.is_some() { 0 } else { INITIAL_ADVERTISEMENTS };
             let pause = interval.unwrap_or_else(|| self.uniform(Duration::ZERO, FIRST_DELAY));
-            self.place(port, Place { device, burst, due: Some(now.plus(pause)) }, table);
+            self.place(port, Place { device, burst, due: now.plus(pause) }, table);
         }
         moved
     }
@@ -140,10 +150,10 @@ impl Schedule {
     /// Puts a port somewhere; it is due there if its network advertises.
     fn place(&mut self, port: PortId, at: Place, table: &LeaseTable) {
         let advertises = table.port(port).is_some_and(|p| p.network().has(NETWORK_ADVERTISES));
-        let due = at.due.filter(|_| advertises);
+        let due = if advertises { at.due } else { NEVER };
         let Some(place) = self.places.get_mut(port.0 as usize) else { return };
         *place = Place { due, ..at };
-        if let Some(due) = due {
+        if advertises {
             self.push(due, port);
         }
     }
@@ -154,7 +164,7 @@ impl Schedule {
         if self.due.len() > 2 * self.places.len() + OLD_DEADLINES {
             let places = &self.places;
             self.due.retain(|Reverse((at, port))| {
-                places.get(port.0 as usize).is_some_and(|place| place.due == Some(*at))
+                places.get(port.0 as usize).is_some_and(|place| place.due == *at)
             });
         }
         self.due.push(Reverse((at, port)));
@@ -165,13 +175,13 @@ impl Schedule {
         while self.next().is_some_and(|at| at <= now) {
             let Reverse((at, port)) = self.due.pop()?;
             let interval = table.port(port).map(|p| self.interval(p.network().record()));
-            let place = self.places.get_mut(port.0 as usize).filter(|place| place.due == Some(at));
+            let place = self.places.get_mut(port.0 as usize).filter(|place| place.due == at);
             let (Some(place), Some(interval)) = (place, interval) else { continue };
             place.burst = place.burst.saturating_sub(1);
             // RFC 4861 §6.2.4: the first ones at most 16 s apart.
             let pause = if place.burst > 0 { interval.min(INITIAL_INTERVAL) } else { interval };
             let (device, next) = (place.device, now.plus(pause));
-            place.due = Some(next);
+            place.due = next;
             self.push(next, port);
             return Some((port, device));
         }
@@ -188,7 +198,7 @@ impl Schedule {
             new.candidates(port.vlan(), port.mac()).find(is)
         };
         // Those that have no deadline: on a device of another engine, or of a network that advertises nothing.
-        for (port, place) in old.ports().zip(&self.places).filter(|(_, place)| place.due.is_none()) {
+        for (port, place) in old.ports().zip(&self.places).filter(|(_, place)| place.due == NEVER) {
             if place.device != NOWHERE
                 && let Some(id) = same(&port)
                 && new.port(id).is_some_and(|c| c.network().has(NETWORK_ADVERTISES))
@@ -198,7 +208,7 @@ impl Schedule {
             }
         }
         for Reverse((at, id)) in self.due.drain() {
-            let place = self.places.get(id.0 as usize).filter(|place| place.due == Some(at));
+            let place = self.places.get(id.0 as usize).filter(|place| place.due == at);
             let (Some(port), Some(place)) = (old.port(id), place) else { continue };
             let Some(id) = same(&port) else { continue };
             let changed = new.port(id).is_some_and(|c| {
