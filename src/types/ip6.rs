@@ -86,7 +86,8 @@ pub const fn mask(address: Ipv6Addr, length: u8) -> Ipv6Addr {
 /// True when the first `length` bits of both addresses agree.
 #[must_use]
 pub const fn in_prefix(address: Ipv6Addr, prefix: Ipv6Addr, length: u8) -> bool {
-    mask(address, length).to_bits() == mask(prefix, length).to_bits()
+    let length = if length > 128 { 128 } else { length as u32 };
+    (address.to_bits() ^ prefix.to_bits()).leading_zeros() >= length
 }
 
 /// An interface identifier that must not be assigned: the subnet-router anycast address, the reserved subnet

@@ -5,7 +5,10 @@
 
 use std::net::Ipv6Addr;
 
-use super::checksum::upper_layer;
+use zerocopy::network_endian::U16;
+use zerocopy::{Immutable, IntoBytes};
+
+use super::checksum::addresses_and_message;
 use super::frame::{ETHERTYPE_IPV6, ETHERTYPE_VLAN, ICMP6, TCP, UDP};
 use super::writer::{Full, Writer};
 use crate::types::MacAddr;
@@ -14,6 +17,8 @@ use crate::types::MacAddr;
 pub const HOP_LIMIT: u8 = 255;
 
 const IPV6_HEADER: usize = 40;
+/// Octets of the IPv6 header before its addresses.
+const ADDRESSES: usize = 8;
 
 /// From whom to whom an answer goes.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +58,28 @@ pub enum Layer {
 pub struct Open<'b> {
     out: Writer<'b>,
     ip: usize,
-    envelope: Envelope,
     layer: Layer,
+}
+
+/// The head of an Ethernet frame (IEEE 802.3 §3.1.1).
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct Ethernet {
+    destination: [u8; 6],
+    source: [u8; 6],
+}
+
+/// An EtherType and the IPv6 header behind it (RFC 8200 §3).
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct Ipv6 {
+    ethertype: U16,
+    version: [u8; 4],
+    payload_length: U16,
+    next_header: u8,
+    hop_limit: u8,
+    source: [u8; 16],
+    destination: [u8; 16],
 }
 
 impl Envelope {
@@ -67,27 +92,36 @@ impl Envelope {
         let mtu = usize::try_from(self.mtu).unwrap_or(usize::MAX);
         let end = buffer.len().min(ip.saturating_add(mtu));
         let mut out = Writer::new(buffer.get_mut(..end).ok_or(Full)?);
-        out.put(&self.destination_mac.0)?;
-        out.put(&self.source_mac.0)?;
+        out.put(Ethernet { destination: self.destination_mac.0, source: self.source_mac.0 }.as_bytes())?;
         if self.vlan != 0 {
             out.u16(ETHERTYPE_VLAN)?;
             out.u16(self.vlan)?;
         }
-        out.u16(ETHERTYPE_IPV6)?;
-        let next_header = match layer {
-            Layer::Icmp6 => ICMP6,
-            Layer::Udp { .. } => UDP,
-            Layer::Tcp => TCP,
+        let header = Ipv6 {
+            ethertype: ETHERTYPE_IPV6.into(),
+            version: [0x60, 0, 0, 0],
+            payload_length: U16::ZERO,
+            next_header: layer.next_header(),
+            hop_limit: HOP_LIMIT,
+            source: self.source.octets(),
+            destination: self.destination.octets(),
         };
-        out.put(&[0x60, 0, 0, 0, 0, 0, next_header, HOP_LIMIT])?;
-        out.put(&self.source.octets())?;
-        out.put(&self.destination.octets())?;
+        out.put(header.as_bytes())?;
         if let Layer::Udp { source, destination } = layer {
-            out.u16(source)?;
-            out.u16(destination)?;
-            out.u32(0)?;
+            let [source, destination] = [source, destination].map(U16::new);
+            out.put([source, destination, U16::ZERO, U16::ZERO].as_bytes())?;
         }
-        Ok(Open { out, ip, envelope: *self, layer })
+        Ok(Open { out, ip, layer })
+    }
+}
+
+impl Layer {
+    const fn next_header(self) -> u8 {
+        match self {
+            Self::Icmp6 => ICMP6,
+            Self::Udp { .. } => UDP,
+            Self::Tcp => TCP,
+        }
     }
 }
 
@@ -104,18 +138,19 @@ impl<'b> Open<'b> {
     pub fn seal(mut self) -> Result<usize, Full> {
         let upper = self.ip.saturating_add(IPV6_HEADER);
         let length = self.out.len().checked_sub(upper).ok_or(Full)?;
-        let length = u16::try_from(length).map_err(|_| Full)?.to_be_bytes();
-        self.out.patch(self.ip.saturating_add(4), &length)?;
-        let (next_header, field) = match self.layer {
-            Layer::Icmp6 => (ICMP6, 2_usize),
+        let octets = u16::try_from(length).map_err(|_| Full)?.to_be_bytes();
+        self.out.patch(self.ip.saturating_add(4), &octets)?;
+        let field = match self.layer {
+            Layer::Icmp6 => 2_usize,
             Layer::Udp { .. } => {
-                self.out.patch(upper.saturating_add(4), &length)?;
-                (UDP, 6)
+                self.out.patch(upper.saturating_add(4), &octets)?;
+                6
             }
-            Layer::Tcp => (TCP, 16),
+            Layer::Tcp => 16,
         };
-        let message = self.out.written().get(upper..).ok_or(Full)?;
-        let sum = upper_layer(self.envelope.source, self.envelope.destination, next_header, message);
+        let summed = self.out.written().get(self.ip.saturating_add(ADDRESSES)..).ok_or(Full)?;
+        let next_header = self.layer.next_header();
+        let sum = addresses_and_message(summed, next_header, length);
         // A UDP checksum of zero would mean "none", which IPv6 forbids: it is sent as ffff (RFC 8200 §8.1).
         let sum = if sum == 0 && next_header == UDP { 0xffff } else { sum };
         self.out.patch(upper.saturating_add(field), &sum.to_be_bytes())?;

@@ -96,6 +96,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     /// [`Full`] when they reach beyond what is written.
+    #[inline]
     pub fn patch(&mut self, offset: usize, octets: &[u8]) -> Result<(), Full> {
         let end = offset.checked_add(octets.len()).filter(|end| *end <= self.at).ok_or(Full)?;
         self.buffer.get_mut(offset..end).ok_or(Full)?.copy_from_slice(octets);
@@ -111,12 +112,32 @@ impl<'b> Writer<'b> {
         &mut self,
         body: impl FnOnce(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
-        let at = self.at;
         self.u16(0)?;
+        self.counted(body)
+    }
+
+    /// Appends an option of DHCPv6: its code, the length of what `body` writes, and that (RFC 9915 §21.1).
+    ///
+    /// # Errors
+    /// As [`length16`](Self::length16).
+    #[inline]
+    pub fn dhcp_option<E: From<Full>>(
+        &mut self,
+        code: u16,
+        body: impl FnOnce(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let [high, low] = code.to_be_bytes();
+        self.put(&[high, low, 0, 0])?;
+        self.counted(body)
+    }
+
+    /// Puts the length of what `body` appends into the two octets before it.
+    #[inline]
+    fn counted<E: From<Full>>(&mut self, body: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
         let start = self.at;
         body(self)?;
         let length = u16::try_from(self.at.saturating_sub(start)).map_err(|_| Full)?;
-        self.patch(at, &length.to_be_bytes())?;
+        self.patch(start.saturating_sub(2), &length.to_be_bytes())?;
         Ok(())
     }
 

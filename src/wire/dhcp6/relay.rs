@@ -121,11 +121,12 @@ impl<'a> RelayChain<'a> {
     /// # Errors
     /// [`Full`] when the buffer ends.
     pub fn open(&self, out: &mut Writer<'_>) -> Result<Opened, Full> {
-        let mut opened = Opened { lengths: [0; MAX_RELAY_LEVELS], depth: self.depth };
+        let depth = u8::try_from(self.depth).map_err(|_| Full)?;
+        let mut opened = Opened { lengths: [0; MAX_RELAY_LEVELS], depth };
         for (level, at) in self.levels().iter().zip(&mut opened.lengths) {
             level.mirror(out)?;
             out.u16(code::RELAY_MSG)?;
-            *at = out.len();
+            *at = u16::try_from(out.len()).map_err(|_| Full)?;
             out.u16(0)?;
         }
         Ok(opened)
@@ -135,8 +136,8 @@ impl<'a> RelayChain<'a> {
 /// Where the lengths of opened Relay Message options are to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Opened {
-    lengths: [usize; MAX_RELAY_LEVELS],
-    depth: usize,
+    lengths: [u16; MAX_RELAY_LEVELS],
+    depth: u8,
 }
 
 impl Opened {
@@ -145,9 +146,9 @@ impl Opened {
     /// # Errors
     /// [`Full`] when one would be longer than 65535 octets.
     pub fn close(&self, out: &mut Writer<'_>) -> Result<(), Full> {
-        for at in self.lengths.get(..self.depth).unwrap_or(&[]) {
+        for at in self.lengths.iter().take(usize::from(self.depth)).copied().map(usize::from) {
             let length = out.len().checked_sub(at.saturating_add(2)).ok_or(Full)?;
-            out.patch(*at, &u16::try_from(length).map_err(|_| Full)?.to_be_bytes())?;
+            out.patch(at, &u16::try_from(length).map_err(|_| Full)?.to_be_bytes())?;
         }
         Ok(())
     }
