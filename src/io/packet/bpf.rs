@@ -57,6 +57,22 @@ impl Assembler {
         self.plain(libc::BPF_LD | libc::BPF_W | libc::BPF_IND, offset);
     }
 
+    /// A ← octet at `offset`. The kernel compiles a load from a fixed place to a comparison and a move, one from X + offset
+    /// to a call.
+    pub(super) fn load_octet_at(&mut self, offset: u32) {
+        self.plain(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, offset);
+    }
+
+    /// A ← 16-bit number at `offset`.
+    pub(super) fn load_half_at(&mut self, offset: u32) {
+        self.plain(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, offset);
+    }
+
+    /// A ← 32-bit number at `offset`.
+    pub(super) fn load_word_at(&mut self, offset: u32) {
+        self.plain(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
+    }
+
     /// A ← 32-bit number at `offset` of the link-layer header, in a program that is shown the network header.
     pub(super) fn load_link_word(&mut self, offset: u32) {
         let link = libc::SKF_LL_OFF.cast_unsigned().wrapping_add(offset);

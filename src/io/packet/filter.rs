@@ -133,6 +133,7 @@ struct Exits {
     icmp: Label,
     udp: Label,
     tcp: Label,
+    services: Label,
     destination: Label,
 }
 
@@ -144,11 +145,12 @@ fn program(own: Option<&BTreeSet<u32>>, services: Option<&BTreeSet<u32>>) -> Vec
         icmp: asm.label(),
         udp: asm.label(),
         tcp: asm.label(),
+        services: asm.label(),
         destination: asm.label(),
     };
-    incoming(&mut asm);
-    link_layer(&mut asm, to.drop);
-    asm.load_octet(NEXT_HEADER);
+    let upper = asm.label();
+    link_layer(&mut asm, &to, upper, services);
+    asm.place(upper);
     for _ in 0..STEPS {
         let extension = asm.label();
         dispatch(&mut asm, &to, extension);
@@ -192,11 +194,15 @@ fn program(own: Option<&BTreeSet<u32>>, services: Option<&BTreeSet<u32>>) -> Vec
     asm.place(to.tcp);
     asm.recall_x(TAG_CELL);
     asm.load_word(DESTINATION + 12);
+    asm.place(to.services);
     one_of(&mut asm, services, &to);
+    asm.place(to.pass);
+    // What leaves through the device is refused: sockets that share one see it before Linux 6.2, whatever they ask for.
+    asm.load_packet_type();
+    asm.jump_if(OUTGOING, to.drop);
+    asm.deliver(WHOLE);
     asm.place(to.drop);
     asm.deliver(0);
-    asm.place(to.pass);
-    asm.deliver(WHOLE);
     asm.finish()
 }
 
@@ -211,33 +217,39 @@ fn one_of(asm: &mut Assembler, endings: Option<&BTreeSet<u32>>, to: &Exits) {
     }
 }
 
-/// Refuses what leaves through the device: sockets that share one see it before Linux 6.2, whatever they ask for.
-fn incoming(asm: &mut Assembler) {
-    let incoming = asm.label();
-    asm.load_packet_type();
-    asm.jump_unless(OUTGOING, incoming);
-    asm.deliver(0);
-    asm.place(incoming);
-}
-
-/// X ← octets of VLAN tag in the frame: none when the kernel has taken the tag out, as it does on reception. A second
-/// tag that stays inside is passed, for the engine to count.
-fn link_layer(asm: &mut Assembler, drop: Label) {
-    let (tag, inside, network) = (asm.label(), asm.label(), asm.label());
-    asm.set_x(0);
-    asm.load_half(ETHERTYPE);
-    asm.jump_if(ETHERTYPE_IPV6, network);
+/// Goes to `upper` with the IPv6 header's next header in A, and in X and its cell the octets of VLAN tag in the frame: none
+/// when the kernel has taken the tag out, as it does on reception. A second tag that stays inside is passed, for the engine
+/// to count. Most of what guests send each other is decided here, in frames without a tag by loads from fixed places.
+fn link_layer(asm: &mut Assembler, to: &Exits, upper: Label, services: Option<&BTreeSet<u32>>) {
+    let (tag, inside, untagged, other) = (asm.label(), asm.label(), asm.label(), asm.label());
+    asm.load_half_at(ETHERTYPE);
+    asm.jump_if(ETHERTYPE_IPV6, untagged);
     asm.jump_if(ETHERTYPE_VLAN, tag);
     asm.jump_if(ETHERTYPE_SERVICE_VLAN, tag);
-    asm.jump(drop);
+    asm.jump(to.drop);
+
+    asm.place(untagged);
+    asm.load_octet_at(NEXT_HEADER);
+    asm.jump_unless(TCP, other);
+    if services.is_some_and(BTreeSet::is_empty) {
+        asm.jump(to.drop);
+    } else {
+        asm.load_word_at(DESTINATION + 12);
+        asm.jump(to.services);
+    }
+    asm.place(other);
+    asm.set_x(0);
+    asm.store_x(TAG_CELL);
+    asm.jump(upper);
+
     asm.place(tag);
-    asm.load_half(ETHERTYPE + TAG);
+    asm.load_half_at(ETHERTYPE + TAG);
     asm.jump_if(ETHERTYPE_IPV6, inside);
-    asm.jump(drop);
+    asm.jump(to.drop);
     asm.place(inside);
     asm.set_x(TAG);
-    asm.place(network);
     asm.store_x(TAG_CELL);
+    asm.load_octet_at(NEXT_HEADER + TAG);
 }
 
 /// Goes on by the next header in A; X + `UPPER` is where that header starts.

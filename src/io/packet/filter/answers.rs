@@ -23,9 +23,9 @@ impl Filter {
         let mut asm = Assembler::default();
         let (pass, drop, link) = (asm.label(), asm.label(), asm.label());
         asm.set_x(0);
-        asm.load_half(0);
+        asm.load_half_at(0);
         asm.jump_if(GROUPS, link);
-        asm.load_word(0);
+        asm.load_word_at(0);
         if heads.len() > MAX_ENDINGS {
             asm.jump(link);
         } else {
@@ -35,12 +35,12 @@ impl Filter {
 
         let (tag, inside, network) = (asm.label(), asm.label(), asm.label());
         asm.place(link);
-        asm.load_half(ETHERTYPE);
+        asm.load_half_at(ETHERTYPE);
         asm.jump_if(ETHERTYPE_IPV6, network);
         asm.jump_if(ETHERTYPE_VLAN, tag);
         asm.jump(drop);
         asm.place(tag);
-        asm.load_half(ETHERTYPE + TAG);
+        asm.load_half_at(ETHERTYPE + TAG);
         asm.jump_if(ETHERTYPE_IPV6, inside);
         asm.jump(drop);
         asm.place(inside);
