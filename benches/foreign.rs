@@ -1,8 +1,8 @@
 //! What Frontdesk costs those whose frames are not for it: a bridge of two guests that send each other TCP and multicast
 //! DNS, with Frontdesk attached to both ports and without.
 //!
-//! Two figures. At a given rate of foreign frames: the part of one processor that Frontdesk uses, and whether a guest is
-//! answered meanwhile. As fast as they can be sent: frames that arrive per second and the sender's processor time for each,
+//! Two figures. At a given rate of foreign frames, in turns with Frontdesk and without: how many arrive, the part of one
+//! processor that Frontdesk uses, and whether a guest is answered meanwhile. As fast as they can be sent: frames that arrive per second and the sender's processor time for each,
 //! in alternating turns without Frontdesk, with it, without it again (how far two equal turns are apart), and with a socket
 //! that takes every frame, as tcpdump does, for scale. Frames are refused by the kernel's filter, in the time of whoever
 //! sends them: so it is the sender's time that tells what the filter costs.
@@ -38,7 +38,8 @@ const SENDERS: [u32; 2] = [1, 2];
 const GUESTS: usize = 1 + SENDERS.len();
 
 struct Plan {
-    paced: Duration,
+    /// Turns at the given rate, with Frontdesk and without.
+    paced: usize,
     turns: usize,
     turn: Duration,
 }
@@ -48,9 +49,9 @@ fn main() -> ExitCode {
         return code;
     }
     let plan = if support::is_measured() {
-        Plan { paced: Duration::from_secs(5), turns: 9, turn: Duration::from_millis(1000) }
+        Plan { paced: 5, turns: 9, turn: Duration::from_millis(1000) }
     } else {
-        Plan { paced: Duration::from_millis(50), turns: 1, turn: Duration::from_millis(50) }
+        Plan { paced: 1, turns: 1, turn: Duration::from_millis(50) }
     };
     let lan = Lan::new();
     let mut arguments = std::env::args().skip_while(|argument| argument != "--only").skip(1);
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
         println!("{only}: {:.0} ns/frame of the sender's", cost.median);
         return ExitCode::SUCCESS;
     }
-    let answered = paced(&lan, plan.paced);
+    let answered = paced(&lan, &plan);
     flat_out(&lan, &plan);
     ExitCode::from(u8::from(!answered))
 }
@@ -168,34 +169,71 @@ impl Batches {
     }
 }
 
-/// Foreign frames at [`RATE`] with Frontdesk attached, and a guest that asks meanwhile; false when it is not answered.
-fn paced(lan: &Lan, span: Duration) -> bool {
-    let server = support::dataplane(&lan.leases, "tap*");
-    let (before, delivered) = (support::spent(server.id()), lan.delivered());
-    let done = AtomicBool::new(false);
-    let started = Instant::now();
-    let (sent, (asked, answered)) = thread::scope(|scope| {
-        let guest = scope.spawn(|| lan.inside(|lan| ask(&lan.open(PEER), &done)));
-        let senders =
-            SENDERS.map(|sender| scope.spawn(move || lan.inside(|lan| send_paced(lan, sender, span))));
-        let sent: u64 = senders.into_iter().map(|sender| sender.join().expect("a sender")).sum();
-        done.store(true, Ordering::Relaxed);
-        (sent, guest.join().expect("the guest that asks"))
-    });
-    let took = started.elapsed().as_secs_f64();
-    let spent = support::spent(server.id()) - before;
-    let delivered = lan.delivered() - delivered;
-    println!("foreign frames at a given rate, for {took:.1} s");
-    println!("  wanted               {RATE:>10} frames/s");
-    println!("  sent                 {:>10.0} frames/s", sent as f64 / took);
-    println!("  delivered            {:>10.0} frames/s", delivered as f64 / took);
-    println!("  Frontdesk            {:>10.3} % of one processor", 100.0 * spent.as_secs_f64() / took);
-    println!("  a guest that asked   {answered:>10} of {asked} solicitations answered");
+/// A turn at a given rate.
+#[derive(Clone, Copy)]
+struct Paced {
+    /// Frames per second that were sent, and that arrived.
+    sent: f64,
+    delivered: f64,
+    /// Frontdesk's part of one processor.
+    used: f64,
+    asked: u32,
+    answered: u32,
+}
+
+/// Foreign frames at [`RATE`] and a guest that asks meanwhile, alternately without Frontdesk and with it; false when the
+/// guest is not answered.
+fn paced(lan: &Lan, plan: &Plan) -> bool {
+    let mut turns: [Vec<Paced>; 2] = Default::default();
+    for round in 0..plan.paced {
+        for place in 0..turns.len() {
+            let at = (place + round) % turns.len();
+            turns[at].push(turn_paced(lan, at == 1, plan.turn));
+        }
+    }
+    let [nobody, frontdesk] = &turns;
+    let middle = |turns: &[Paced], of: fn(&Paced) -> f64| Middle::of(turns.iter().map(of)).median;
+    let total = |of: fn(&Paced) -> u32| -> u32 { frontdesk.iter().map(of).sum() };
+    let ratio =
+        Middle::of(nobody.iter().zip(frontdesk).map(|(nobody, turn)| turn.delivered / nobody.delivered));
+    println!("{RATE} foreign frames a second, {} turns each", plan.paced);
+    println!("  who listens   frames/s sent    delivered   rate to nobody's (min, max)");
+    for (name, turns) in [("nobody", nobody), ("Frontdesk", frontdesk)] {
+        let (sent, delivered) = (middle(turns, |turn| turn.sent), middle(turns, |turn| turn.delivered));
+        print!("  {name:<12} {sent:>14.0} {delivered:>12.0}");
+        match name {
+            "nobody" => println!(),
+            _ => println!(" {:>10.4} ({:.4}, {:.4})", ratio.median, ratio.least, ratio.most),
+        }
+    }
+    let (asked, answered) = (total(|turn| turn.asked), total(|turn| turn.answered));
+    println!("  Frontdesk uses {:.3} % of one processor", 100.0 * middle(frontdesk, |turn| turn.used));
+    println!("  a guest that asks meanwhile: {answered} of {asked} solicitations answered");
     answered > 0
 }
 
-/// One sender's share of the rate.
-fn send_paced(lan: &Lan, sender: u32, span: Duration) -> u64 {
+fn turn_paced(lan: &Lan, with: bool, span: Duration) -> Paced {
+    let server = with.then(|| support::dataplane(&lan.leases, "tap*"));
+    let spent = || server.as_ref().map_or(Duration::ZERO, |server| support::spent(server.id()));
+    let (before, delivered, started) = (spent(), lan.delivered(), Instant::now());
+    let done = AtomicBool::new(false);
+    let (rate, sent, (asked, answered)) = thread::scope(|scope| {
+        let guest = scope.spawn(|| lan.inside(|lan| ask(&lan.open(PEER), &done)));
+        let senders =
+            SENDERS.map(|sender| scope.spawn(move || lan.inside(|lan| send_paced(lan, sender, span))));
+        let sent = senders.map(|sender| sender.join().expect("a sender"));
+        done.store(true, Ordering::Relaxed);
+        let rate: f64 = sent.iter().map(|(sent, took)| *sent as f64 / took.as_secs_f64()).sum();
+        (rate, sent.iter().map(|(sent, _)| sent).sum::<u64>(), guest.join().expect("the guest that asks"))
+    });
+    let used = (spent() - before).as_secs_f64() / started.elapsed().as_secs_f64();
+    // Of the guest's own frames a few arrive there too: one part in ten thousand.
+    let arrived = (lan.delivered() - delivered) as f64 / sent.max(1) as f64;
+    Paced { sent: rate, delivered: rate * arrived, used, asked, answered }
+}
+
+/// One sender's share of the rate: frames and the time that they took.
+fn send_paced(lan: &Lan, sender: u32, span: Duration) -> (u64, Duration) {
     let (socket, mut batches) = (lan.open(sender), Batches::of(sender));
     let rate = f64::from(RATE) / SENDERS.len() as f64;
     let (start, mut sent, mut offered) = (Instant::now(), 0, 0.0);
@@ -210,7 +248,7 @@ fn send_paced(lan: &Lan, sender: u32, span: Duration) -> u64 {
         sent += batches.send(&socket);
         offered += BATCH as f64;
     }
-    sent
+    (sent, start.elapsed())
 }
 
 /// Solicits and counts until it is told to stop: solicitations and answers.

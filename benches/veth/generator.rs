@@ -14,6 +14,9 @@ const WINDOW: usize = 512;
 /// Without an answer for so long, what is on its way counts as lost.
 const LOST: Duration = Duration::from_millis(200);
 
+/// Silence after which nothing is on its way any more.
+const SETTLED: Duration = Duration::from_millis(5);
+
 /// What came back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Heard {
@@ -66,7 +69,18 @@ impl<'c> Generator<'c> {
                 std::thread::yield_now();
             }
         }
+        self.settle();
         heard
+    }
+
+    /// Hears what is on its way, so that it is not taken for an answer to what is asked next.
+    fn settle(&mut self) {
+        let mut last = Instant::now();
+        while last.elapsed() < SETTLED {
+            if self.hear(&mut Heard::default()) > 0 {
+                last = Instant::now();
+            }
+        }
     }
 
     /// What is on its way is waited for no more.
