@@ -121,7 +121,10 @@ fn the_options_of_a_port_are_encoded_once() {
     );
     let [class, others @ ..] = &entries(port.options()).collect::<Vec<_>>()[..] else { panic!("nine") };
     let expected = hex("0010 0010 00000157 000a 48545450436c69656e74");
-    assert_eq!((class.wire, class.condition.map(|c| c.vendor_class)), (&*expected, Some(&b"HTTPClient"[..])));
+    assert_eq!(
+        (class.wire, class.condition().map(|c| c.vendor_class)),
+        (&*expected, Some(&b"HTTPClient"[..]))
+    );
     let wire: Vec<u8> = others.iter().flat_map(|e| e.wire.to_vec()).collect();
     let url = "http://[2001:db8:cafe:a::80]/ipxe.efi";
     let portal = "https://portal.example.com/api";

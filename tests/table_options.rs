@@ -74,7 +74,7 @@ fn every_plain_option_is_laid_out_as_its_standard_says() {
         let block = network_block(line);
         assert_eq!(wires(&block), [hex(&expected)], "{line}");
         let entry = entries(&block).next().expect("one");
-        assert_eq!((entry.flags, entry.origin, entry.condition), (0, Origin::Network, None), "{line}");
+        assert_eq!((entry.flags, entry.origin, entry.condition()), (0, Origin::Network, None), "{line}");
         let name = line.split_once(" =").expect("a field").0;
         assert!([name, "ntp_servers"].contains(&field(entry.code)), "{line}");
         // The same field of a port stands in its place; an empty list takes it away.
@@ -246,7 +246,7 @@ fn time_zones_are_text() {
 
 fn matched<'b>(entries: &'b [Entry<'b>], code: u16) -> Vec<(u8, Option<Condition<'b>>, &'b [u8])> {
     let of_code = entries.iter().filter(|entry| entry.code == code);
-    of_code.map(|e| (e.flags, e.condition, e.wire.get(4..).expect("a value"))).collect()
+    of_code.map(|e| (e.flags, e.condition(), e.wire.get(4..).expect("a value"))).collect()
 }
 
 /// RFC 5970 §3.1, §3.2; the most specific first, whatever the order of the source; and no parameters of another file.
@@ -367,7 +367,7 @@ fn dhcp_161_architectures_have_their_registered_numbers() {
     ));
     let entry = entries(&block).next().expect("one");
     let numbers = hex("0000 0006 0007 000a 000b 000f 0010 0012 0013 0014 001b");
-    assert_eq!(entry.condition.map(|c| c.architectures), Some(&*numbers));
+    assert_eq!(entry.condition().map(|c| c.architectures), Some(&*numbers));
 }
 
 /// Only one of several entries with a condition is in an answer, so only the longest counts for its size.

@@ -58,8 +58,8 @@ pub struct Entry<'b> {
     pub origin: Origin,
     /// Option code.
     pub code: u16,
-    /// For which clients it is; `None` for all.
-    pub condition: Option<Condition<'b>>,
+    /// For which clients it is, encoded; empty for all.
+    encoded_condition: &'b [u8],
     /// Code, length and value as they go on the wire.
     pub wire: &'b [u8],
 }
@@ -76,7 +76,36 @@ pub struct Condition<'b> {
     pub vendor_class: &'b [u8],
 }
 
+impl<'b> Entry<'b> {
+    /// For which clients it is; `None` for all.
+    #[must_use]
+    #[inline]
+    pub fn condition(self) -> Option<Condition<'b>> {
+        if self.is_conditional() { Condition::decode(self.encoded_condition) } else { None }
+    }
+
+    /// True when it is not for all clients.
+    #[must_use]
+    #[inline]
+    pub const fn is_conditional(self) -> bool {
+        !self.encoded_condition.is_empty()
+    }
+}
+
 impl<'b> Condition<'b> {
+    #[cold]
+    fn decode(mut octets: &'b [u8]) -> Option<Self> {
+        Self::take(&mut octets)
+    }
+
+    /// An encoded condition, and what is behind it.
+    #[cold]
+    fn split(octets: &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
+        let mut rest = octets;
+        Self::take(&mut rest)?;
+        octets.split_at_checked(octets.len().checked_sub(rest.len())?)
+    }
+
     /// Takes a condition from the front of `rest`.
     fn take(rest: &mut &'b [u8]) -> Option<Self> {
         let (count, tail) = rest.split_first()?;
@@ -111,10 +140,10 @@ impl<'b> Iterator for Entries<'b> {
 
     #[inline]
     fn next(&mut self) -> Option<Entry<'b>> {
-        let (head, mut rest) = self.rest.split_first_chunk::<2>()?;
+        let (head, rest) = self.rest.split_first_chunk::<2>()?;
         let [flags, origin] = *head;
-        let condition =
-            if flags & OPTION_CONDITIONAL == 0 { None } else { Some(Condition::take(&mut rest)?) };
+        let (encoded_condition, rest) =
+            if flags & OPTION_CONDITIONAL == 0 { (&[][..], rest) } else { Condition::split(rest)? };
         let [c0, c1, l0, l1] = *rest.first_chunk::<4>()?;
         let length = usize::from(u16::from_be_bytes([l0, l1])).saturating_add(4);
         let (wire, tail) = rest.split_at_checked(length)?;
@@ -124,7 +153,7 @@ impl<'b> Iterator for Entries<'b> {
             2 => Origin::Port,
             _ => Origin::Default,
         };
-        Some(Entry { flags, origin, code: u16::from_be_bytes([c0, c1]), condition, wire })
+        Some(Entry { flags, origin, code: u16::from_be_bytes([c0, c1]), encoded_condition, wire })
     }
 }
 
@@ -145,7 +174,7 @@ pub fn verify(block: &[u8]) -> bool {
     let mut last = (0, false);
     let mut entries = entries(block);
     for entry in entries.by_ref() {
-        let key = (entry.code, entry.condition.is_none());
+        let key = (entry.code, !entry.is_conditional());
         let known =
             OPTION_UNASKED | OPTION_INFORM_ONLY | OPTION_REPLY_ONLY | OPTION_CONDITIONAL | OPTION_ABSENT;
         let absent = entry.flags & OPTION_ABSENT != 0;

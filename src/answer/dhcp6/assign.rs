@@ -8,6 +8,9 @@
 use std::cell::Cell;
 use std::net::Ipv6Addr;
 
+use zerocopy::network_endian::{U16, U32};
+use zerocopy::{Immutable, IntoBytes, Unaligned};
+
 use super::super::guard::Asker;
 use super::super::{AnswerKind, Outcome, Reason, Silent, Trace};
 use super::reply::{Reply, put_status};
@@ -27,30 +30,69 @@ pub(super) fn answer<T: Trace>(
     trace: &mut T,
 ) -> Outcome {
     let plan = Plan::new(asker, message);
-    if message.kind == MessageType::Rebind && !plan.has_anything_to_say() {
-        return Err(Reason::NothingToSay);
+    if message.has_several(IaKind::Na) || message.has_several(IaKind::Pd) {
+        return among_several(plan, out, trace);
     }
-    if plan.withdraws() {
-        // Withdrawn leases take only the room that leases, statuses and options leave (DHCP-055, DHCP-097).
-        let (_, length) = plan.write(out, &mut Silent)?;
-        plan.room_for_withdrawn.set(asker.room(out.len()).saturating_sub(length));
-    }
-    plan.write(out, trace)
+    plan.answer(out, trace)
+}
+
+#[cold]
+fn among_several<T: Trace>(plan: Plan<'_, '_>, out: &mut [u8], trace: &mut T) -> Outcome {
+    let listed = Listed::new(&plan);
+    Plan { listed: Some(&listed), ..plan }.answer(out, trace)
 }
 
 /// What each identity association of one message gets.
 struct Plan<'t, 'm> {
     asker: &'m Asker<'t, 'm>,
     message: &'m ClientMessage<'m>,
-    addresses: Owners<MAX_PORT_ADDRESSES>,
-    prefixes: Owners<MAX_PORT_PREFIXES>,
+    addresses: Owners,
+    prefixes: Owners,
+    /// `None` where there is at most one identity association of each kind: it gets all leases of that kind.
+    listed: Option<&'m Listed>,
     rapid_commit: bool,
     /// Octets that withdrawn leases may take.
     room_for_withdrawn: Cell<usize>,
 }
 
-/// For each lease of one kind the IAID that gets it; `None` when the message has no IA that may.
-struct Owners<const N: usize>([Option<u32>; N]);
+/// Which of a port's leases of one kind are given to identity associations.
+#[derive(Clone, Copy)]
+struct Owners {
+    /// A bit for each lease that is given; the lowest one for the first.
+    given: u32,
+    /// The lowest IAID among the associations that may get them.
+    lowest: u32,
+}
+
+/// Each lease has a bit.
+const _: () = assert!(MAX_PORT_ADDRESSES <= 32 && MAX_PORT_PREFIXES <= 32);
+
+/// The lowest IAID among those that list a lease, by lease; the others go to the lowest IAID of all.
+struct Listed {
+    addresses: [Option<u32>; MAX_PORT_ADDRESSES],
+    prefixes: [Option<u32>; MAX_PORT_PREFIXES],
+}
+
+/// An IA Address without options (RFC 9915 §21.6).
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct IaAddress {
+    code: U16,
+    length: U16,
+    address: [u8; 16],
+    preferred_lifetime: U32,
+    valid_lifetime: U32,
+}
+
+/// An IA Prefix without options (RFC 9915 §21.22).
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct IaPrefix {
+    preferred_lifetime: U32,
+    valid_lifetime: U32,
+    prefix_length: u8,
+    prefix: [u8; 16],
+}
 
 impl<'t, 'm> Plan<'t, 'm> {
     fn new(asker: &'m Asker<'t, 'm>, message: &'m ClientMessage<'m>) -> Self {
@@ -59,21 +101,46 @@ impl<'t, 'm> Plan<'t, 'm> {
             && allowed
             // A Reply would have to refuse a hint of another link (DHCP-080); an Advertise just offers the right one.
             && !message.ias().any(|ia| names_other_link(asker, &ia));
-        let (addresses, prefixes) = (Owners([None; _]), Owners([None; _]));
-        let room_for_withdrawn = Cell::new(0);
-        let mut plan = Self { asker, message, addresses, prefixes, rapid_commit, room_for_withdrawn };
-        plan.addresses.fill(message, IaKind::Na, asker.port.addresses().len(), &plan_position(asker), |ia| {
-            message.kind == MessageType::Request && names_other_link(asker, ia)
-        });
-        plan.prefixes
-            .fill(message, IaKind::Pd, asker.port.prefixes().len(), &plan_position(asker), |_| false);
-        // A prefix with a part excluded is only for a client that knows of it (RFC 6603 §5; PD-021).
-        if !message.requested.has(code::PD_EXCLUDE) {
-            for (owner, prefix) in plan.prefixes.0.iter_mut().zip(asker.port.prefixes()) {
-                *owner = owner.filter(|_| prefix.exclude_length == 0);
+        let nobody = Owners { given: 0, lowest: u32::MAX };
+        let (mut addresses, mut prefixes) = (nobody, nobody);
+        for ia in message.ias() {
+            match ia.kind {
+                IaKind::Na if is_of_other_link(asker, message, &ia) => {}
+                IaKind::Na => addresses.offer(ia.iaid, asker.port.addresses().len()),
+                IaKind::Pd => prefixes.offer(ia.iaid, asker.port.prefixes().len()),
             }
         }
-        plan
+        // A prefix with a part excluded is only for a client that knows of it (RFC 6603 §5; PD-021).
+        if !message.requested.has(code::PD_EXCLUDE) {
+            for (index, prefix) in asker.port.prefixes().iter().enumerate() {
+                if prefix.exclude_length != 0 {
+                    prefixes.given &= !bit(index);
+                }
+            }
+        }
+        let room_for_withdrawn = Cell::new(0);
+        Self { asker, message, addresses, prefixes, listed: None, rapid_commit, room_for_withdrawn }
+    }
+
+    fn answer<T: Trace>(&self, out: &mut [u8], trace: &mut T) -> Outcome {
+        if self.message.kind == MessageType::Rebind && !self.has_anything_to_say() {
+            return Err(Reason::NothingToSay);
+        }
+        if self.withdraws() {
+            // Withdrawn leases take only the room that leases, statuses and options leave (DHCP-055, DHCP-097).
+            let (_, length) = self.write(out, &mut Silent)?;
+            self.room_for_withdrawn.set(self.asker.room(out.len()).saturating_sub(length));
+        }
+        self.write(out, trace)
+    }
+
+    /// True when an association with this IAID gets the port's lease of this kind.
+    fn is_for(&self, kind: IaKind, index: usize, iaid: u32) -> bool {
+        let (owners, listed) = match kind {
+            IaKind::Na => (&self.addresses, self.listed.and_then(|listed| listed.addresses.get(index))),
+            IaKind::Pd => (&self.prefixes, self.listed.and_then(|listed| listed.prefixes.get(index))),
+        };
+        owners.given & bit(index) != 0 && listed.copied().flatten().unwrap_or(owners.lowest) == iaid
     }
 
     /// Writes the whole answer.
@@ -110,7 +177,13 @@ impl<'t, 'm> Plan<'t, 'm> {
 
     /// True when a lease that the client lists is to be taken from it.
     fn withdraws(&self) -> bool {
-        self.message.ias().any(|ia| ia.hints().any(|hint| self.is_withdrawn(ia.kind, hint)))
+        self.may_withdraw()
+            && self.message.ias().any(|ia| ia.hints().any(|hint| self.is_withdrawn(ia.kind, hint)))
+    }
+
+    /// True for the messages that leases can be withdrawn by.
+    fn may_withdraw(&self) -> bool {
+        matches!(self.message.kind, MessageType::Renew | MessageType::Rebind)
     }
 
     fn number(&self) -> u8 {
@@ -123,7 +196,7 @@ impl<'t, 'm> Plan<'t, 'm> {
 
     /// True when any lease is given; then every IA carries the network's T1 and T2 (DHCP-125, DHCP-130).
     fn gives(&self) -> bool {
-        self.addresses.0.iter().chain(&self.prefixes.0).any(Option::is_some)
+        self.addresses.given | self.prefixes.given != 0
     }
 
     /// RFC 9915 §18.3.5: a Rebind that would only be told "nothing" is not answered (DHCP-102).
@@ -134,7 +207,7 @@ impl<'t, 'm> Plan<'t, 'm> {
     /// True for a lease that the client lists and must stop using, so that it is returned with lifetimes of zero:
     /// leaving it out would keep it alive (DHCP-093).
     fn is_withdrawn(&self, kind: IaKind, hint: Hint) -> bool {
-        if plan_position(self.asker)(kind, hint).is_some() {
+        if position(self.asker)(kind, hint).is_some() {
             return false;
         }
         match self.message.kind {
@@ -156,14 +229,11 @@ impl<'t, 'm> Plan<'t, 'm> {
         let record = self.asker.network.record();
         let (t1, t2) =
             if self.gives() { (record.renew_time.get(), record.rebind_time.get()) } else { (0, 0) };
-        out.u16(ia.kind.code())?;
-        out.length16(|out| {
-            out.u32(ia.iaid)?;
-            out.u32(t1)?;
-            out.u32(t2)?;
+        out.dhcp_option(ia.kind.code(), |out| {
+            out.put([ia.iaid, t1, t2].map(U32::new).as_bytes())?;
             let refused = self.is_repeated(ia, position) || self.is_of_other_link(ia);
             let given = if refused { 0 } else { self.put_leases(ia, out)? };
-            let withdrawn = self.put_withdrawn(ia, out);
+            let withdrawn = if self.may_withdraw() { self.put_withdrawn(ia, out) } else { 0 };
             trace.note(|| {
                 let (port, network) = (self.asker.port.id().0, self.asker.network.name());
                 let field = match ia.kind {
@@ -185,7 +255,12 @@ impl<'t, 'm> Plan<'t, 'm> {
     }
 
     fn is_repeated(&self, ia: &Ia<'_>, position: usize) -> bool {
-        self.message.ias().take(position).any(|earlier| earlier.kind == ia.kind && earlier.iaid == ia.iaid)
+        self.message.has_several(ia.kind)
+            && self
+                .message
+                .ias()
+                .take(position)
+                .any(|earlier| earlier.kind == ia.kind && earlier.iaid == ia.iaid)
     }
 
     fn put_leases(&self, ia: &Ia<'_>, out: &mut Writer<'_>) -> Result<usize, Full> {
@@ -194,8 +269,8 @@ impl<'t, 'm> Plan<'t, 'm> {
         let mut given = 0_usize;
         match ia.kind {
             IaKind::Na => {
-                for (address, owner) in self.asker.port.addresses().iter().zip(&self.addresses.0) {
-                    if *owner == Some(ia.iaid) {
+                for (index, address) in self.asker.port.addresses().iter().enumerate() {
+                    if self.is_for(IaKind::Na, index, ia.iaid) {
                         let address = Ipv6Addr::from_octets(*address);
                         // As the RA says of its prefix: no new connections from it (RFC 4862 §5.5.4).
                         let preferred = if self.asker.network.is_deprecated(address) { 0 } else { preferred };
@@ -205,8 +280,8 @@ impl<'t, 'm> Plan<'t, 'm> {
                 }
             }
             IaKind::Pd => {
-                for (prefix, owner) in self.asker.port.prefixes().iter().zip(&self.prefixes.0) {
-                    if *owner == Some(ia.iaid) {
+                for (index, prefix) in self.asker.port.prefixes().iter().enumerate() {
+                    if self.is_for(IaKind::Pd, index, ia.iaid) {
                         put_prefix(out, hint(prefix), preferred, valid, exclusion(prefix))?;
                         given = given.saturating_add(1);
                     }
@@ -251,42 +326,49 @@ impl<'t, 'm> Plan<'t, 'm> {
             IaKind::Pd => (status::NO_PREFIX_AVAIL, "no prefix for this IA"),
         };
         // The text is for people; where there are many IAs their room is worth more.
-        put_status(out, code, if self.message.ia_count > MAX_IAS_WITH_TEXT { "" } else { text })
+        put_status(out, code, if self.message.ia_count() > MAX_IAS_WITH_TEXT { "" } else { text })
     }
 
-    /// RFC 9915 §18.3.2: a Request is told inside the IA that it names an address of another link (DHCP-074).
     fn is_of_other_link(&self, ia: &Ia<'_>) -> bool {
-        self.message.kind == MessageType::Request && names_other_link(self.asker, ia)
+        is_of_other_link(self.asker, self.message, ia)
     }
 }
 
-impl<const N: usize> Owners<N> {
-    /// Gives each of `count` leases to an IA of `kind` that is not `refused`.
-    fn fill(
-        &mut self,
-        message: &ClientMessage<'_>,
-        kind: IaKind,
-        count: usize,
-        position: &impl Fn(IaKind, Hint) -> Option<usize>,
-        refused: impl Fn(&Ia<'_>) -> bool,
-    ) {
-        let mut lowest = None;
-        for ia in message.ias().filter(|ia| ia.kind == kind && !refused(ia)) {
-            lowest = Some(lowest.map_or(ia.iaid, |least: u32| least.min(ia.iaid)));
-            for index in ia.hints().filter_map(|hint| position(kind, hint)) {
-                if let Some(owner) = self.0.get_mut(index) {
+impl Owners {
+    /// Has an association share in the port's `count` leases.
+    fn offer(&mut self, iaid: u32, count: usize) {
+        self.given = bit(count).wrapping_sub(1);
+        self.lowest = self.lowest.min(iaid);
+    }
+}
+
+impl Listed {
+    fn new(plan: &Plan<'_, '_>) -> Self {
+        let mut listed = Self { addresses: [None; _], prefixes: [None; _] };
+        let position = position(plan.asker);
+        for ia in plan.message.ias().filter(|ia| !plan.is_of_other_link(ia)) {
+            for index in ia.hints().filter_map(|hint| position(ia.kind, hint)) {
+                let owner = match ia.kind {
+                    IaKind::Na => listed.addresses.get_mut(index),
+                    IaKind::Pd => listed.prefixes.get_mut(index),
+                };
+                if let Some(owner) = owner {
                     *owner = Some(owner.map_or(ia.iaid, |least| least.min(ia.iaid)));
                 }
             }
         }
-        for owner in self.0.iter_mut().take(count) {
-            *owner = owner.or(lowest);
-        }
+        listed
     }
 }
 
+/// The bit of a lease; none for one that no port can have.
+#[inline]
+fn bit(index: usize) -> u32 {
+    u32::try_from(index).ok().and_then(|index| 1_u32.checked_shl(index)).unwrap_or(0)
+}
+
 /// Where in the port's leases a hint stands, if it is one of them.
-fn plan_position(asker: &Asker<'_, '_>) -> impl Fn(IaKind, Hint) -> Option<usize> {
+fn position(asker: &Asker<'_, '_>) -> impl Fn(IaKind, Hint) -> Option<usize> {
     let port = asker.port;
     move |kind, hint| match kind {
         IaKind::Na => port.addresses().iter().position(|address| *address == hint.address.octets()),
@@ -296,19 +378,26 @@ fn plan_position(asker: &Asker<'_, '_>) -> impl Fn(IaKind, Hint) -> Option<usize
     }
 }
 
-/// RFC 9915 §18.3.2: an address whose prefix is not of the client's link (DHCP-074); there is no such thing for a
-/// prefix (DHCP-078). An address of the link that is not the port's is no error (DHCP-075).
+/// RFC 9915 §18.3.2: a Request is told inside the IA that it names an address whose prefix is not of the client's link
+/// (DHCP-074); there is no such thing for a prefix (DHCP-078). An address of the link that is not the port's is no error
+/// (DHCP-075).
+fn is_of_other_link(asker: &Asker<'_, '_>, message: &ClientMessage<'_>, ia: &Ia<'_>) -> bool {
+    message.kind == MessageType::Request && names_other_link(asker, ia)
+}
+
 fn names_other_link(asker: &Asker<'_, '_>, ia: &Ia<'_>) -> bool {
     ia.kind == IaKind::Na && ia.hints().any(|hint| !asker.network.is_on_link(hint.address))
 }
 
 fn put_address(out: &mut Writer<'_>, address: Ipv6Addr, preferred: u32, valid: u32) -> Result<(), Full> {
-    out.u16(code::IAADDR)?;
-    out.length16(|out| {
-        out.put(&address.octets())?;
-        out.u32(preferred)?;
-        out.u32(valid)
-    })
+    let option = IaAddress {
+        code: code::IAADDR.into(),
+        length: U16::new(24),
+        address: address.octets(),
+        preferred_lifetime: preferred.into(),
+        valid_lifetime: valid.into(),
+    };
+    out.put(option.as_bytes())
 }
 
 fn hint(prefix: &PrefixRecord) -> Hint {
@@ -330,15 +419,16 @@ fn put_prefix(
     valid: u32,
     exclude: Option<(u8, [u8; 16], usize)>,
 ) -> Result<(), Full> {
-    out.u16(code::IAPREFIX)?;
-    out.length16(|out| {
-        out.u32(preferred)?;
-        out.u32(valid)?;
-        out.u8(prefix.length)?;
-        out.put(&prefix.address.octets())?;
+    let fields = IaPrefix {
+        preferred_lifetime: preferred.into(),
+        valid_lifetime: valid.into(),
+        prefix_length: prefix.length,
+        prefix: prefix.address.octets(),
+    };
+    out.dhcp_option(code::IAPREFIX, |out| {
+        out.put(fields.as_bytes())?;
         let Some((length, subnet, octets)) = exclude else { return Ok(()) };
-        out.u16(code::PD_EXCLUDE)?;
-        out.length16(|out| {
+        out.dhcp_option(code::PD_EXCLUDE, |out| {
             out.u8(length)?;
             out.put(subnet.get(..octets).unwrap_or(&subnet))
         })

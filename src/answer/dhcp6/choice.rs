@@ -13,37 +13,38 @@ use crate::wire::dhcp6::{ClientMessage, MessageType, code};
 /// Of the entries of one code the first whose condition holds is sent alone; when none holds, all without a condition.
 pub(super) struct Choice<'m, 'f> {
     message: &'m ClientMessage<'f>,
-    number: u8,
+    /// `OPTION_*` bits that keep an entry out of this answer.
+    refused: u8,
     /// The code of which one entry was found whose condition holds.
     decided: Option<u16>,
 }
 
 impl<'m, 'f> Choice<'m, 'f> {
     pub(super) fn new(message: &'m ClientMessage<'f>, number: u8) -> Self {
-        Self { message, number, decided: None }
+        let inform = if message.kind == MessageType::InformationRequest { 0 } else { OPTION_INFORM_ONLY };
+        let reply = if number == MessageType::REPLY { 0 } else { OPTION_REPLY_ONLY };
+        Self { message, refused: OPTION_ABSENT | inform | reply, decided: None }
     }
 
     /// True when the client gets the next entry.
     #[inline]
-    pub(super) fn takes(&mut self, entry: &Entry<'_>) -> bool {
+    pub(super) fn takes(&mut self, entry: Entry<'_>) -> bool {
         if self.decided == Some(entry.code) {
             return false;
         }
-        if let Some(condition) = &entry.condition {
+        if let Some(condition) = entry.condition() {
             if !is_met(condition, self.message) {
                 return false;
             }
             self.decided = Some(entry.code);
         }
         let asked = entry.flags & OPTION_UNASKED != 0 || self.message.requested.has(entry.code);
-        let inform = self.message.kind == MessageType::InformationRequest;
-        let here = (entry.flags & OPTION_INFORM_ONLY == 0 || inform)
-            && (entry.flags & OPTION_REPLY_ONLY == 0 || self.number == MessageType::REPLY);
-        asked && here && entry.flags & OPTION_ABSENT == 0
+        asked && entry.flags & self.refused == 0
     }
 }
 
-fn is_met(condition: &Condition<'_>, message: &ClientMessage<'_>) -> bool {
+#[cold]
+fn is_met(condition: Condition<'_>, message: &ClientMessage<'_>) -> bool {
     let (wanted, _) = condition.architectures.as_chunks::<2>();
     let has_architecture = |value: &[u8]| value.as_chunks::<2>().0.iter().any(|one| wanted.contains(one));
     let has_user_class = |value| instances(value).any(|class| class == condition.user_class);

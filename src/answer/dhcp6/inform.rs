@@ -12,7 +12,7 @@ pub(super) fn answer<T: Trace>(
     trace: &mut T,
 ) -> Outcome {
     // RFC 9915 §16.12 (DHCP-117): with any IA option, the obsolete IA_TA included, it is discarded.
-    if message.ia_count > 0 || message.has_ia_ta {
+    if message.ia_count() > 0 || message.has_ia_ta {
         return Err(Reason::UnexpectedIa);
     }
     let mut reply = Reply::start(asker, message, MessageType::REPLY, out)?;

@@ -31,20 +31,6 @@ enum Need {
     Optional,
 }
 
-/// The validity of client messages: Client Identifier, Server Identifier (RFC 9915 §16.2 to §16.12; DHCP-034 to
-/// DHCP-041). A Server Identifier that is there must be ours.
-const VALIDITY: [(MessageType, Need, Need); 9] = [
-    (MessageType::Solicit, Need::Required, Need::Absent),
-    (MessageType::Request, Need::Required, Need::Required),
-    (MessageType::Confirm, Need::Required, Need::Absent),
-    (MessageType::Renew, Need::Required, Need::Required),
-    (MessageType::Rebind, Need::Required, Need::Absent),
-    (MessageType::Release, Need::Required, Need::Required),
-    (MessageType::Decline, Need::Required, Need::Required),
-    (MessageType::InformationRequest, Need::Optional, Need::Optional),
-    (MessageType::AddressRegistration, Need::Required, Need::Absent),
-];
-
 /// Answers a message that a guest sent on this link.
 pub(super) fn answer<T: Trace>(
     asker: &Asker<'_, '_>,
@@ -88,7 +74,7 @@ fn respond<T: Trace>(asker: &Asker<'_, '_>, payload: &[u8], out: &mut [u8], trac
     }
     check_client_id(asker, &message, client)?;
     check_server_id(asker, &message, server)?;
-    trace.note(|| format!("{kind:?}, transaction {:02x?}, {} IAs", message.transaction, message.ia_count));
+    trace.note(|| format!("{kind:?}, transaction {:02x?}, {} IAs", message.transaction, message.ia_count()));
     match kind {
         MessageType::Confirm => confirm::answer(asker, &message, out, trace),
         MessageType::Release | MessageType::Decline => release::answer(asker, &message, out, trace),
@@ -108,10 +94,21 @@ fn refuse_server_message(kind: MessageType) -> Result<(), Reason> {
     }
 }
 
-/// The row of a message type; a type without one is not for us (RFC 9915 §16; DHCP-020, RLY-024).
-fn validity(kind: MessageType) -> Result<(Need, Need), Reason> {
-    let row = VALIDITY.into_iter().find(|row| row.0 == kind);
-    row.map(|(_, client, server)| (client, server)).ok_or(Reason::UnknownType)
+/// What a message must have: Client Identifier, Server Identifier (RFC 9915 §16.2 to §16.12; DHCP-034 to DHCP-041). A Server
+/// Identifier that is there must be ours. A type that is not here is not for us (RFC 9915 §16; DHCP-020, RLY-024).
+const fn validity(kind: MessageType) -> Result<(Need, Need), Reason> {
+    Ok(match kind {
+        MessageType::Solicit => (Need::Required, Need::Absent),
+        MessageType::Request => (Need::Required, Need::Required),
+        MessageType::Confirm => (Need::Required, Need::Absent),
+        MessageType::Renew => (Need::Required, Need::Required),
+        MessageType::Rebind => (Need::Required, Need::Absent),
+        MessageType::Release => (Need::Required, Need::Required),
+        MessageType::Decline => (Need::Required, Need::Required),
+        MessageType::InformationRequest => (Need::Optional, Need::Optional),
+        MessageType::AddressRegistration => (Need::Required, Need::Absent),
+        _ => return Err(Reason::UnknownType),
+    })
 }
 
 fn check_client_id(asker: &Asker<'_, '_>, message: &ClientMessage<'_>, need: Need) -> Result<(), Reason> {

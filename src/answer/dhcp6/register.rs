@@ -22,7 +22,7 @@ pub(super) fn answer<T: Trace>(
     }
     // RFC 9686 §4.2.1 (REG-003, REG-004, REG-006): one address, no options asked for, no identity association.
     let address = match message.registered {
-        Some((address, 1)) if !message.has_oro && message.ia_count == 0 => address,
+        Some((address, 1)) if !message.has_oro && message.ia_count() == 0 => address,
         _ => return Err(Reason::BadRegistration),
     };
     let registered = Ipv6Addr::from_octets(*address.first_chunk().ok_or(Reason::BadRegistration)?);

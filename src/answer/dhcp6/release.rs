@@ -41,9 +41,7 @@ pub(super) fn answer<T: Trace>(
         trace.note(|| {
             format!("NoBinding in {:?} {}: the port has no such lease (DHCP-108)", ia.kind, ia.iaid)
         });
-        let out = reply.out();
-        out.u16(ia.kind.code())?;
-        out.length16(|out| {
+        reply.out().dhcp_option(ia.kind.code(), |out| {
             out.u32(ia.iaid)?;
             out.u32(0)?;
             out.u32(0)?;

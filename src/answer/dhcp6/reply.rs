@@ -72,64 +72,28 @@ impl<'b> Reply<'b> {
         message: &ClientMessage<'_>,
         trace: &mut T,
     ) {
-        let mut fqdn = fqdn_flags(asker, message);
-        // Never unasked (RFC 9686 §4.1; REG-001, OPT-006).
-        let mut registration =
-            asker.network.has(NETWORK_REGISTRATION) && message.requested.has(code::ADDR_REG_ENABLE);
+        let mut computed = Computed::new(asker, message);
         let mut choice = Choice::new(message, self.number);
-        for entry in options::entries(asker.port.options()).filter(|entry| choice.takes(entry)) {
-            if entry.code > code::CLIENT_FQDN
-                && let Some(flags) = fqdn.take()
-            {
-                self.fqdn(asker, flags, trace);
+        let out = self.open.message();
+        for entry in options::entries(asker.port.options()) {
+            if !choice.takes(entry) {
+                continue;
             }
-            if entry.code > code::ADDR_REG_ENABLE && std::mem::take(&mut registration) {
-                self.registration(asker, trace);
+            if computed.is_due_before(entry.code) {
+                computed.put(entry.code, asker, out, trace);
             }
-            let fits = self.out().put(entry.wire).is_ok();
+            let fits = out.put(entry.wire).is_ok();
             trace.note(|| {
                 let why = if entry.flags & OPTION_UNASKED == 0 { "asked for" } else { "sent unasked" };
-                let which = if entry.condition.is_some() { ", for this architecture or class" } else { "" };
+                let which = if entry.is_conditional() { ", for this architecture or class" } else { "" };
                 let fate = if fits { "" } else { "; left out, it does not fit the MTU" };
                 let from = source_of(asker, entry.origin, entry.code);
                 format!("option {} from {from}, {why}{which}{fate}", entry.code)
             });
         }
-        if let Some(flags) = fqdn {
-            self.fqdn(asker, flags, trace);
+        if computed.is_due_before(u16::MAX) {
+            computed.put(u16::MAX, asker, out, trace);
         }
-        if registration {
-            self.registration(asker, trace);
-        }
-    }
-
-    /// Says that addresses may be registered (RFC 9686 §4.1), as an option that may be left out like any other.
-    fn registration<T: Trace>(&mut self, asker: &Asker<'_, '_>, trace: &mut T) {
-        let [high, low] = code::ADDR_REG_ENABLE.to_be_bytes();
-        let fits = self.out().put(&[high, low, 0, 0]).is_ok();
-        trace.note(|| {
-            let from = source_of(asker, Origin::Network, code::ADDR_REG_ENABLE);
-            let fate = if fits { "" } else { "; left out, it does not fit the MTU" };
-            format!("option {} from {from}, asked for{fate}", code::ADDR_REG_ENABLE)
-        });
-    }
-
-    fn fqdn<T: Trace>(&mut self, asker: &Asker<'_, '_>, flags: u8, trace: &mut T) {
-        let mark = self.out().len();
-        let name = asker.port.hostname();
-        let outcome = self.out().u16(code::CLIENT_FQDN).and_then(|()| {
-            self.out().length16(|out| {
-                out.u8(flags)?;
-                out.put(name)
-            })
-        });
-        if outcome.is_err() {
-            self.out().truncate(mark);
-        }
-        trace.note(|| {
-            let from = source_of(asker, Origin::Port, code::CLIENT_FQDN);
-            format!("option 39 from {from}: the client sent it and asks for it (RFC 4704 §6, DHCP-159)")
-        });
     }
 
     /// Seals the answer.
@@ -139,6 +103,67 @@ impl<'b> Reply<'b> {
         }
         Ok((kind, self.open.seal()?))
     }
+}
+
+/// Options that are not in the port's block: what they say depends on the message.
+struct Computed {
+    /// The flags of a Client FQDN to be written.
+    fqdn: Option<u8>,
+    /// Addresses may be registered, and the client asks whether (RFC 9686 §4.1). Never unasked (REG-001, OPT-006).
+    registration: bool,
+}
+
+impl Computed {
+    fn new(asker: &Asker<'_, '_>, message: &ClientMessage<'_>) -> Self {
+        let registration =
+            asker.network.has(NETWORK_REGISTRATION) && message.requested.has(code::ADDR_REG_ENABLE);
+        Self { fqdn: fqdn_flags(asker, message), registration }
+    }
+
+    /// True when one of them is still to be written, and stands before an option with this code.
+    #[inline]
+    fn is_due_before(&self, next: u16) -> bool {
+        self.fqdn.is_some() && next > code::CLIENT_FQDN || self.registration && next > code::ADDR_REG_ENABLE
+    }
+
+    /// Writes those that stand before an option with code `next`. Each may be left out like any other.
+    #[cold]
+    fn put<T: Trace>(&mut self, next: u16, asker: &Asker<'_, '_>, out: &mut Writer<'_>, trace: &mut T) {
+        if next > code::CLIENT_FQDN
+            && let Some(flags) = self.fqdn.take()
+        {
+            put_fqdn(asker, flags, out, trace);
+        }
+        if next > code::ADDR_REG_ENABLE && std::mem::take(&mut self.registration) {
+            put_registration(asker, out, trace);
+        }
+    }
+}
+
+fn put_registration<T: Trace>(asker: &Asker<'_, '_>, out: &mut Writer<'_>, trace: &mut T) {
+    let [high, low] = code::ADDR_REG_ENABLE.to_be_bytes();
+    let fits = out.put(&[high, low, 0, 0]).is_ok();
+    trace.note(|| {
+        let from = source_of(asker, Origin::Network, code::ADDR_REG_ENABLE);
+        let fate = if fits { "" } else { "; left out, it does not fit the MTU" };
+        format!("option {} from {from}, asked for{fate}", code::ADDR_REG_ENABLE)
+    });
+}
+
+fn put_fqdn<T: Trace>(asker: &Asker<'_, '_>, flags: u8, out: &mut Writer<'_>, trace: &mut T) {
+    let mark = out.len();
+    let name = asker.port.hostname();
+    let outcome = out.dhcp_option(code::CLIENT_FQDN, |out| {
+        out.u8(flags)?;
+        out.put(name)
+    });
+    if outcome.is_err() {
+        out.truncate(mark);
+    }
+    trace.note(|| {
+        let from = source_of(asker, Origin::Port, code::CLIENT_FQDN);
+        format!("option 39 from {from}: the client sent it and asks for it (RFC 4704 §6, DHCP-159)")
+    });
 }
 
 /// To port 546 whatever port the client used (RFC 9915 §7.2; DHCP-002), from our link-local address (DHCP-011).
@@ -175,14 +200,14 @@ fn fqdn_flags(asker: &Asker<'_, '_>, message: &ClientMessage<'_>) -> Option<u8> 
 
 /// Writes one option.
 pub(super) fn option(out: &mut Writer<'_>, code: u16, value: &[u8]) -> Result<(), Full> {
-    out.u16(code)?;
-    out.length16(|out| out.put(value))
+    let [[c0, c1], [l0, l1]] = [code, u16::try_from(value.len()).map_err(|_| Full)?].map(u16::to_be_bytes);
+    out.put(&[c0, c1, l0, l1])?;
+    out.put(value)
 }
 
 /// Writes a Status Code option (RFC 9915 §21.13); the text is UTF-8 without a NUL.
 pub(super) fn put_status(out: &mut Writer<'_>, status: u16, text: &str) -> Result<(), Full> {
-    out.u16(code::STATUS_CODE)?;
-    out.length16(|out| {
+    out.dhcp_option(code::STATUS_CODE, |out| {
         out.u16(status)?;
         out.put(text.as_bytes())
     })

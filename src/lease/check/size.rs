@@ -97,7 +97,7 @@ fn on_the_wire(network: &Network, own: Option<&Options>) -> Option<usize> {
     let all: Vec<Entry<'_>> = entries(&block).collect();
     let longest = |same: &[Entry<'_>]| {
         let of = |conditional: bool| {
-            same.iter().filter(move |e| e.condition.is_some() == conditional).map(|e| e.wire.len())
+            same.iter().filter(move |e| e.is_conditional() == conditional).map(|e| e.wire.len())
         };
         of(true).max().unwrap_or(0).max(of(false).sum())
     };

@@ -159,7 +159,7 @@ fn routes(network: &Network<'_>) -> Vec<Value> {
 /// The DNS servers that a guest hears of: by DHCPv6 first, where it may be asked, then by RAs.
 fn dns(port: &Port<'_>, network: &Network<'_>) -> Vec<Ipv6Addr> {
     let asked = if network.has(NETWORK_DHCP) { port.options() } else { &[] };
-    let by_dhcp = entries(asked).filter(|entry| entry.code == DNS_SERVERS && entry.condition.is_none());
+    let by_dhcp = entries(asked).filter(|entry| entry.code == DNS_SERVERS && !entry.is_conditional());
     let by_dhcp = by_dhcp.filter_map(|entry| entry.wire.get(4..));
     let by_ra =
         said(network).filter(|option| option.kind == RDNSS).filter_map(|option| option.value.get(6..));

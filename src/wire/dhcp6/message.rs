@@ -1,7 +1,7 @@
 //! A message from a client: one pass over its options that keeps what servers act on (RFC 9915 §8, §16).
 
-use super::ia::Ia;
-use super::option::{Broken, code, options};
+use super::ia::{Ia, IaKind};
+use super::option::{self, Broken, code, options};
 use crate::types::limits::{MAX_DHCP_OPTIONS, MAX_IAS};
 use crate::wire::reader::{Reader, Short};
 
@@ -124,8 +124,10 @@ pub struct ClientMessage<'a> {
     pub rapid_commit: bool,
     /// Flags of the Client FQDN option, if it is there (RFC 4704 §4.1).
     pub fqdn_flags: Option<u8>,
-    /// Number of IA_NA and IA_PD options; not above [`MAX_IAS`].
-    pub ia_count: usize,
+    /// Number of IA_NA options; with those of IA_PD not above [`MAX_IAS`].
+    pub ia_na_count: usize,
+    /// Number of IA_PD options.
+    pub ia_pd_count: usize,
     /// An obsolete IA_TA is there (RFC 9915 §21.5).
     pub has_ia_ta: bool,
     /// An Option Request is there, whatever it asks for.
@@ -133,6 +135,8 @@ pub struct ClientMessage<'a> {
     /// The first IA Address outside any IA, 24 octets or more, and how many there are (RFC 9686 §4.2).
     pub registered: Option<(&'a [u8], usize)>,
     options: &'a [u8],
+    /// The options from the first identity association on.
+    ias: &'a [u8],
 }
 
 /// Why a client's message is not read.
@@ -165,59 +169,98 @@ impl<'a> ClientMessage<'a> {
     ///
     /// # Errors
     /// [`Unreadable`]; half a message is never accepted.
+    #[inline]
     pub fn parse(octets: &'a [u8]) -> Result<Self, Unreadable> {
-        let mut reader = Reader::new(octets);
-        let [kind, x0, x1, x2] = reader.array::<4>()?;
+        // Read in place: it is large, and would be copied on its way out of a `Result`.
         let mut message = Self {
-            kind: kind.into(),
-            transaction: [x0, x1, x2],
+            kind: MessageType::Unknown(0),
+            transaction: [0; 3],
             client_id: None,
             server_id: None,
             requested: Requested::default(),
             rapid_commit: false,
             fqdn_flags: None,
-            ia_count: 0,
+            ia_na_count: 0,
+            ia_pd_count: 0,
             has_ia_ta: false,
             has_oro: false,
             registered: None,
-            options: reader.rest(),
+            options: &[],
+            ias: &[],
         };
+        message.read(octets)?;
+        Ok(message)
+    }
+
+    /// Fills in an empty message.
+    fn read(&mut self, octets: &'a [u8]) -> Result<(), Unreadable> {
+        let mut reader = Reader::new(octets);
+        let [kind, x0, x1, x2] = reader.array::<4>()?;
+        self.kind = kind.into();
+        self.transaction = [x0, x1, x2];
+        self.options = reader.rest();
         let mut seen = 0_usize;
-        for option in options(message.options) {
-            let option = option?;
+        while !reader.is_empty() {
+            let from_here = reader.rest();
+            let option = option::take(&mut reader)?;
             seen = seen.saturating_add(1);
             if seen > MAX_DHCP_OPTIONS {
                 return Err(Unreadable::Malformed);
             }
             match option.code {
-                code::CLIENT_ID if message.client_id.replace(option.value).is_some() => {
+                code::CLIENT_ID if self.client_id.replace(option.value).is_some() => {
                     return Err(Unreadable::TwoClientIds);
                 }
-                code::SERVER_ID if message.server_id.replace(option.value).is_some() => {
+                code::SERVER_ID if self.server_id.replace(option.value).is_some() => {
                     return Err(Unreadable::TwoServerIds);
                 }
-                code::ORO if !message.has_oro => {
-                    message.has_oro = true;
-                    message.requested = Requested::parse(option.value);
+                code::ORO if !self.has_oro => {
+                    self.has_oro = true;
+                    self.requested = Requested::parse(option.value);
                 }
-                code::RAPID_COMMIT => message.rapid_commit |= option.value.is_empty(),
-                code::CLIENT_FQDN if message.fqdn_flags.is_none() => {
-                    message.fqdn_flags = option.value.first().copied();
+                code::RAPID_COMMIT => self.rapid_commit |= option.value.is_empty(),
+                code::CLIENT_FQDN if self.fqdn_flags.is_none() => {
+                    self.fqdn_flags = option.value.first().copied();
                 }
-                code::IA_TA => message.has_ia_ta = true,
+                code::IA_TA => self.has_ia_ta = true,
                 code::IAADDR if option.value.len() < 24 => return Err(Unreadable::Malformed),
                 code::IAADDR => {
-                    let (first, count) = message.registered.unwrap_or((option.value, 0));
-                    message.registered = Some((first, count.saturating_add(1)));
+                    let (first, count) = self.registered.unwrap_or((option.value, 0));
+                    self.registered = Some((first, count.saturating_add(1)));
                 }
                 code::IA_NA | code::IA_PD => {
                     Ia::parse(option)?;
-                    message.ia_count = message.ia_count.saturating_add(1);
+                    if self.ia_count() == 0 {
+                        self.ias = from_here;
+                    }
+                    let count = if option.code == code::IA_NA {
+                        &mut self.ia_na_count
+                    } else {
+                        &mut self.ia_pd_count
+                    };
+                    *count = count.saturating_add(1);
                 }
                 _ => {}
             }
         }
-        if message.ia_count > MAX_IAS { Err(Unreadable::TooManyIas) } else { Ok(message) }
+        if self.ia_count() > MAX_IAS { Err(Unreadable::TooManyIas) } else { Ok(()) }
+    }
+
+    /// Number of IA_NA and IA_PD options; not above [`MAX_IAS`].
+    #[must_use]
+    #[inline]
+    pub const fn ia_count(&self) -> usize {
+        self.ia_na_count.saturating_add(self.ia_pd_count)
+    }
+
+    /// True when there is more than one identity association of this kind.
+    #[must_use]
+    #[inline]
+    pub const fn has_several(&self, kind: IaKind) -> bool {
+        match kind {
+            IaKind::Na => self.ia_na_count > 1,
+            IaKind::Pd => self.ia_pd_count > 1,
+        }
     }
 
     /// The values of the options with this code, in the order of the message.
@@ -227,6 +270,6 @@ impl<'a> ClientMessage<'a> {
 
     /// Its identity associations in the order of the message.
     pub fn ias(&self) -> impl Iterator<Item = Ia<'a>> + use<'a> {
-        options(self.options).filter_map(Result::ok).filter_map(Ia::peek)
+        options(self.ias).filter_map(Result::ok).filter_map(Ia::peek).take(self.ia_count())
     }
 }

@@ -205,19 +205,20 @@ pub fn options(octets: &[u8]) -> impl Iterator<Item = Result<Opt<'_>, Broken>> {
         if reader.is_empty() {
             return None;
         }
-        let option = next(&mut reader);
-        if option.is_none() {
+        let option = take(&mut reader);
+        if option.is_err() {
             reader = Reader::new(&[]);
         }
-        Some(option.ok_or(Broken))
+        Some(option)
     })
 }
 
+/// Takes the next option.
 #[inline]
-fn next<'a>(reader: &mut Reader<'a>) -> Option<Opt<'a>> {
-    let [c0, c1, l0, l1] = reader.array::<4>().ok()?;
-    let value = reader.take(usize::from(u16::from_be_bytes([l0, l1]))).ok()?;
-    Some(Opt { code: u16::from_be_bytes([c0, c1]), value })
+pub(super) fn take<'a>(reader: &mut Reader<'a>) -> Result<Opt<'a>, Broken> {
+    let [c0, c1, l0, l1] = reader.array::<4>().map_err(|_| Broken)?;
+    let value = reader.take(usize::from(u16::from_be_bytes([l0, l1]))).map_err(|_| Broken)?;
+    Ok(Opt { code: u16::from_be_bytes([c0, c1]), value })
 }
 
 #[cfg(test)]
