@@ -226,7 +226,8 @@ fn turn_paced(lan: &Lan, with: bool, span: Duration) -> Paced {
         let rate: f64 = sent.iter().map(|(sent, took)| *sent as f64 / took.as_secs_f64()).sum();
         (rate, sent.iter().map(|(sent, _)| sent).sum::<u64>(), guest.join().expect("the guest that asks"))
     });
-    let used = (spent() - before).as_secs_f64() / started.elapsed().as_secs_f64();
+    // A thread that made its rings and has ended since takes its time with it.
+    let used = spent().saturating_sub(before).as_secs_f64() / started.elapsed().as_secs_f64();
     // Of the guest's own frames a few arrive there too: one part in ten thousand.
     let arrived = (lan.delivered() - delivered) as f64 / sent.max(1) as f64;
     Paced { sent: rate, delivered: rate * arrived, used, asked, answered }
