@@ -2,6 +2,9 @@
 
 use std::net::Ipv6Addr;
 
+/// Octets of an IPv6 packet's two addresses.
+const ADDRESSES: usize = 32;
+
 /// What is known of the upper-layer checksum of a received frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
@@ -21,25 +24,22 @@ pub fn sum(octets: &[u8]) -> u16 {
     u16::from_be(fold(words(octets)))
 }
 
-/// The one's complement sum of 64-bit words in the machine's own order, not folded. It is the same in either octet order up
-/// to a final swap, and of any word size that is a multiple of 16 bits (RFC 1071 §2). Even and odd words have a sum each,
-/// so that neither waits for the other's carry.
+/// The sum in the machine's own order, not folded. A one's complement sum is the same in either octet order up to a final
+/// swap, and of any word size that is a multiple of 16 bits once carries are added back (RFC 1071 §2); so halves of 64-bit
+/// words go into two 64-bit sums, which have room for the longest frame a million times over. To add each carry back at
+/// once is fewer instructions and slower: every addition waits for the one before.
 #[inline]
 fn words(octets: &[u8]) -> u64 {
-    let (pairs, rest) = octets.as_chunks::<16>();
-    let (mut even, mut odd) = (0_u64, 0_u64);
-    for pair in pairs {
-        let pair = u128::from_ne_bytes(*pair);
-        even = add(even, pair as u64);
-        odd = add(odd, (pair >> 64) as u64);
-    }
-    let (long, rest) = rest.as_chunks::<8>();
-    if let [word] = long {
-        even = add(even, u64::from_ne_bytes(*word));
+    let (long, rest) = octets.as_chunks::<8>();
+    let (mut low, mut high) = (0_u64, 0_u64);
+    for word in long {
+        let word = u64::from_ne_bytes(*word);
+        low = low.wrapping_add(word & 0xffff_ffff);
+        high = high.wrapping_add(word >> 32);
     }
     let (short, tail) = rest.as_chunks::<4>();
     if let [word] = short {
-        odd = add(odd, u64::from(u32::from_ne_bytes(*word)));
+        low = low.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
     }
     let last = match *tail {
         [a] => [a, 0, 0, 0],
@@ -47,14 +47,7 @@ fn words(octets: &[u8]) -> u64 {
         [a, b, c] => [a, b, c, 0],
         _ => [0; 4],
     };
-    add(add(even, odd), u64::from(u32::from_ne_bytes(last)))
-}
-
-/// One's complement addition: the carry is added back.
-#[inline]
-const fn add(a: u64, b: u64) -> u64 {
-    let (sum, carry) = a.overflowing_add(b);
-    sum.wrapping_add(carry as u64)
+    low.wrapping_add(high).wrapping_add(u64::from(u32::from_ne_bytes(last)))
 }
 
 /// The checksum of an upper-layer message: the pseudo-header and `message`, whose own checksum field counts as it
@@ -62,26 +55,24 @@ const fn add(a: u64, b: u64) -> u64 {
 #[must_use]
 #[inline]
 pub fn upper_layer(source: Ipv6Addr, destination: Ipv6Addr, next_header: u8, message: &[u8]) -> u16 {
-    let addresses = add(words(&source.octets()), words(&destination.octets()));
-    !u16::from_be(fold(add(
-        add(addresses, words(message)),
-        rest_of_pseudo_header(next_header, message.len()),
-    )))
+    let addresses = words(&source.octets()).wrapping_add(words(&destination.octets()));
+    seal(addresses.wrapping_add(words(message)), next_header, message.len())
 }
 
-/// [`upper_layer`] of a message of `length` octets that stands directly behind the addresses, as in a packet without
-/// extension headers.
+/// [`upper_layer`] of a packet without extension headers, from its source address on: both addresses and the message stand
+/// together.
 #[must_use]
 #[inline]
-pub fn addresses_and_message(octets: &[u8], next_header: u8, length: usize) -> u16 {
-    !u16::from_be(fold(add(words(octets), rest_of_pseudo_header(next_header, length))))
+pub fn addresses_and_message(octets: &[u8], next_header: u8) -> u16 {
+    seal(words(octets), next_header, octets.len().saturating_sub(ADDRESSES))
 }
 
-/// Length and next header, as words of the machine's own order.
+/// The checksum from the sum of addresses and message, with the rest of the pseudo-header.
 #[inline]
-fn rest_of_pseudo_header(next_header: u8, length: usize) -> u64 {
+fn seal(sum: u64, next_header: u8, length: usize) -> u16 {
     let length = u32::try_from(length).unwrap_or(u32::MAX);
-    u64::from(length.to_be()).wrapping_add(u64::from(u32::from(next_header).to_be()))
+    let own = u64::from(length.to_be()).wrapping_add(u64::from(u32::from(next_header).to_be()));
+    !u16::from_be(fold(sum.wrapping_add(own)))
 }
 
 const fn fold(total: u64) -> u16 {

@@ -138,19 +138,19 @@ impl<'b> Open<'b> {
     pub fn seal(mut self) -> Result<usize, Full> {
         let upper = self.ip.saturating_add(IPV6_HEADER);
         let length = self.out.len().checked_sub(upper).ok_or(Full)?;
-        let octets = u16::try_from(length).map_err(|_| Full)?.to_be_bytes();
-        self.out.patch(self.ip.saturating_add(4), &octets)?;
+        let length = u16::try_from(length).map_err(|_| Full)?.to_be_bytes();
+        self.out.patch(self.ip.saturating_add(4), &length)?;
         let field = match self.layer {
             Layer::Icmp6 => 2_usize,
             Layer::Udp { .. } => {
-                self.out.patch(upper.saturating_add(4), &octets)?;
+                self.out.patch(upper.saturating_add(4), &length)?;
                 6
             }
             Layer::Tcp => 16,
         };
         let summed = self.out.written().get(self.ip.saturating_add(ADDRESSES)..).ok_or(Full)?;
         let next_header = self.layer.next_header();
-        let sum = addresses_and_message(summed, next_header, length);
+        let sum = addresses_and_message(summed, next_header);
         // A UDP checksum of zero would mean "none", which IPv6 forbids: it is sent as ffff (RFC 8200 §8.1).
         let sum = if sum == 0 && next_header == UDP { 0xffff } else { sum };
         self.out.patch(upper.saturating_add(field), &sum.to_be_bytes())?;
