@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::net::Ipv6Addr;
 
-use zerocopy::network_endian::{U16, U32};
+use zerocopy::network_endian::U32;
 use zerocopy::{Immutable, IntoBytes, Unaligned};
 
 use super::super::guard::Asker;
@@ -73,18 +73,16 @@ struct Listed {
     prefixes: [Option<u32>; MAX_PORT_PREFIXES],
 }
 
-/// An IA Address without options (RFC 9915 §21.6).
+/// The value of an IA Address without options (RFC 9915 §21.6).
 #[derive(IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 struct IaAddress {
-    code: U16,
-    length: U16,
     address: [u8; 16],
     preferred_lifetime: U32,
     valid_lifetime: U32,
 }
 
-/// An IA Prefix without options (RFC 9915 §21.22).
+/// The value of an IA Prefix without options (RFC 9915 §21.22).
 #[derive(IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 struct IaPrefix {
@@ -177,13 +175,8 @@ impl<'t, 'm> Plan<'t, 'm> {
 
     /// True when a lease that the client lists is to be taken from it.
     fn withdraws(&self) -> bool {
-        self.may_withdraw()
-            && self.message.ias().any(|ia| ia.hints().any(|hint| self.is_withdrawn(ia.kind, hint)))
-    }
-
-    /// True for the messages that leases can be withdrawn by.
-    fn may_withdraw(&self) -> bool {
         matches!(self.message.kind, MessageType::Renew | MessageType::Rebind)
+            && self.message.ias().any(|ia| ia.hints().any(|hint| self.is_withdrawn(ia.kind, hint)))
     }
 
     fn number(&self) -> u8 {
@@ -233,7 +226,7 @@ impl<'t, 'm> Plan<'t, 'm> {
             out.put([ia.iaid, t1, t2].map(U32::new).as_bytes())?;
             let refused = self.is_repeated(ia, position) || self.is_of_other_link(ia);
             let given = if refused { 0 } else { self.put_leases(ia, out)? };
-            let withdrawn = if self.may_withdraw() { self.put_withdrawn(ia, out) } else { 0 };
+            let withdrawn = if self.room_for_withdrawn.get() > 0 { self.put_withdrawn(ia, out) } else { 0 };
             trace.note(|| {
                 let (port, network) = (self.asker.port.id().0, self.asker.network.name());
                 let field = match ia.kind {
@@ -390,14 +383,12 @@ fn names_other_link(asker: &Asker<'_, '_>, ia: &Ia<'_>) -> bool {
 }
 
 fn put_address(out: &mut Writer<'_>, address: Ipv6Addr, preferred: u32, valid: u32) -> Result<(), Full> {
-    let option = IaAddress {
-        code: code::IAADDR.into(),
-        length: U16::new(24),
+    let fields = IaAddress {
         address: address.octets(),
         preferred_lifetime: preferred.into(),
         valid_lifetime: valid.into(),
     };
-    out.put(option.as_bytes())
+    out.dhcp_option(code::IAADDR, |out| out.put(fields.as_bytes()))
 }
 
 fn hint(prefix: &PrefixRecord) -> Hint {

@@ -141,8 +141,7 @@ impl Computed {
 }
 
 fn put_registration<T: Trace>(asker: &Asker<'_, '_>, out: &mut Writer<'_>, trace: &mut T) {
-    let [high, low] = code::ADDR_REG_ENABLE.to_be_bytes();
-    let fits = out.put(&[high, low, 0, 0]).is_ok();
+    let fits = option(out, code::ADDR_REG_ENABLE, &[]).is_ok();
     trace.note(|| {
         let from = source_of(asker, Origin::Network, code::ADDR_REG_ENABLE);
         let fate = if fits { "" } else { "; left out, it does not fit the MTU" };
@@ -200,9 +199,7 @@ fn fqdn_flags(asker: &Asker<'_, '_>, message: &ClientMessage<'_>) -> Option<u8> 
 
 /// Writes one option.
 pub(super) fn option(out: &mut Writer<'_>, code: u16, value: &[u8]) -> Result<(), Full> {
-    let [[c0, c1], [l0, l1]] = [code, u16::try_from(value.len()).map_err(|_| Full)?].map(u16::to_be_bytes);
-    out.put(&[c0, c1, l0, l1])?;
-    out.put(value)
+    out.dhcp_option(code, |out| out.put(value))
 }
 
 /// Writes a Status Code option (RFC 9915 §21.13); the text is UTF-8 without a NUL.

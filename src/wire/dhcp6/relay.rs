@@ -121,12 +121,11 @@ impl<'a> RelayChain<'a> {
     /// # Errors
     /// [`Full`] when the buffer ends.
     pub fn open(&self, out: &mut Writer<'_>) -> Result<Opened, Full> {
-        let depth = u8::try_from(self.depth).map_err(|_| Full)?;
-        let mut opened = Opened { lengths: [0; MAX_RELAY_LEVELS], depth };
+        let mut opened = Opened { lengths: [0; MAX_RELAY_LEVELS], depth: self.depth };
         for (level, at) in self.levels().iter().zip(&mut opened.lengths) {
             level.mirror(out)?;
             out.u16(code::RELAY_MSG)?;
-            *at = u16::try_from(out.len()).map_err(|_| Full)?;
+            *at = out.len();
             out.u16(0)?;
         }
         Ok(opened)
@@ -136,8 +135,8 @@ impl<'a> RelayChain<'a> {
 /// Where the lengths of opened Relay Message options are to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Opened {
-    lengths: [u16; MAX_RELAY_LEVELS],
-    depth: u8,
+    lengths: [usize; MAX_RELAY_LEVELS],
+    depth: usize,
 }
 
 impl Opened {
@@ -146,9 +145,9 @@ impl Opened {
     /// # Errors
     /// [`Full`] when one would be longer than 65535 octets.
     pub fn close(&self, out: &mut Writer<'_>) -> Result<(), Full> {
-        for at in self.lengths.iter().take(usize::from(self.depth)).copied().map(usize::from) {
+        for at in self.lengths.get(..self.depth).unwrap_or(&[]) {
             let length = out.len().checked_sub(at.saturating_add(2)).ok_or(Full)?;
-            out.patch(at, &u16::try_from(length).map_err(|_| Full)?.to_be_bytes())?;
+            out.patch(*at, &u16::try_from(length).map_err(|_| Full)?.to_be_bytes())?;
         }
         Ok(())
     }
@@ -205,7 +204,6 @@ impl<'a> Level<'a> {
 
     fn copy(&self, code: u16, out: &mut Writer<'_>) -> Result<(), Full> {
         let Some(value) = self.option(code) else { return Ok(()) };
-        out.u16(code)?;
-        out.length16(|out| out.put(value))
+        out.dhcp_option(code, |out| out.put(value))
     }
 }
