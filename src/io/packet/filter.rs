@@ -149,7 +149,7 @@ fn program(own: Option<&BTreeSet<u32>>, services: Option<&BTreeSet<u32>>) -> Vec
         destination: asm.label(),
     };
     let upper = asm.label();
-    link_layer(&mut asm, &to, upper, services);
+    link_layer(&mut asm, &to, upper);
     asm.place(upper);
     for _ in 0..STEPS {
         let extension = asm.label();
@@ -220,7 +220,7 @@ fn one_of(asm: &mut Assembler, endings: Option<&BTreeSet<u32>>, to: &Exits) {
 /// Goes to `upper` with the IPv6 header's next header in A, and in X and its cell the octets of VLAN tag in the frame: none
 /// when the kernel has taken the tag out, as it does on reception. A second tag that stays inside is passed, for the engine
 /// to count. Most of what guests send each other is decided here, in frames without a tag by loads from fixed places.
-fn link_layer(asm: &mut Assembler, to: &Exits, upper: Label, services: Option<&BTreeSet<u32>>) {
+fn link_layer(asm: &mut Assembler, to: &Exits, upper: Label) {
     let (tag, inside, untagged, other) = (asm.label(), asm.label(), asm.label(), asm.label());
     asm.load_half_at(ETHERTYPE);
     asm.jump_if(ETHERTYPE_IPV6, untagged);
@@ -231,12 +231,8 @@ fn link_layer(asm: &mut Assembler, to: &Exits, upper: Label, services: Option<&B
     asm.place(untagged);
     asm.load_octet_at(NEXT_HEADER);
     asm.jump_unless(TCP, other);
-    if services.is_some_and(BTreeSet::is_empty) {
-        asm.jump(to.drop);
-    } else {
-        asm.load_word_at(DESTINATION + 12);
-        asm.jump(to.services);
-    }
+    asm.load_word_at(DESTINATION + 12);
+    asm.jump(to.services);
     asm.place(other);
     asm.set_x(0);
     asm.store_x(TAG_CELL);
