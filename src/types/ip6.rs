@@ -133,6 +133,14 @@ mod tests {
         assert!(!in_prefix(ip("2001:db8:0:1::1"), ip("2001:db8::"), 64));
         assert!(in_prefix(ip("::1"), ip("ffff::"), 0));
         assert!(!in_prefix(ip("::1"), ip("::2"), 128));
+        let prefix = ip("2001:db8:5a5a::a5a5");
+        for length in 0..=u8::MAX {
+            assert!(in_prefix(prefix, prefix, length), "{length}");
+            for bit in 0..128 {
+                let other = Ipv6Addr::from_bits(prefix.to_bits() ^ 1 << (127 - bit));
+                assert_eq!(in_prefix(other, prefix, length), bit >= length, "{length}, bit {bit}");
+            }
+        }
     }
 
     /// DHCP-135, ADR-010.
