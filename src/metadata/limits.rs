@@ -9,7 +9,7 @@ pub struct Limits {
     /// Connections of one guest. A crawler opens one at a time, a node of containers some dozens; a further SYN is
     /// dropped, so that the guest tries again. 1 to 1024.
     pub connections_per_guest: usize,
-    /// Connections of all guests: 24 KiB of memory for each that is open, and up to 64 KiB more while an answer waits for
+    /// Connections of all guests: 25 KiB of memory for each that is open, and up to 64 KiB more while an answer waits for
     /// the guest to take it. 1 to 1 000 000.
     pub connections: usize,
     /// Requests of one guest per second, in the long run; 0 for as many as it likes. A crawl of cloud-init is 25 GETs
