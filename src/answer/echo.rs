@@ -8,7 +8,7 @@ use crate::wire::envelope::Layer;
 use crate::wire::ndp::ECHO_REPLY;
 
 pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mut T) -> Outcome {
-    let frame = &asker.frame;
+    let frame = asker.frame;
     if !asker.is_ours(frame.destination) {
         return Err(Reason::NotOurAddress);
     }

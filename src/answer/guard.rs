@@ -18,7 +18,7 @@ pub(super) struct Asker<'t, 'f> {
     pub(super) table: &'t LeaseTable,
     pub(super) port: Port<'t>,
     pub(super) network: Network<'t>,
-    pub(super) frame: Frame<'f>,
+    pub(super) frame: &'f Frame<'f>,
     /// The relays that a DHCPv6 message came through; `None` for a guest on this link.
     pub(super) chain: Option<&'f RelayChain<'f>>,
 }
@@ -27,7 +27,7 @@ impl<'t, 'f> Asker<'t, 'f> {
     /// Finds the port by source MAC and VLAN, and checks the device that it is pinned to.
     pub(super) fn find<T: Trace>(
         table: &'t LeaseTable,
-        frame: Frame<'f>,
+        frame: &'f Frame<'f>,
         device: Option<DeviceId>,
         trace: &mut T,
     ) -> Result<Self, Reason> {

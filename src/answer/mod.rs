@@ -111,7 +111,7 @@ pub fn answer<T: Trace>(
         Err(refusal) => return stranger(Verdict::Drop(refusal.into())),
     };
     if frame.next_header == TCP {
-        return tcp::answer(table, frame, ingress, out, trace);
+        return tcp::answer(table, &frame, ingress, out, trace);
     }
     let Some(question) = question(&frame) else {
         trace.note(|| "no protocol of ours inside".into());
@@ -121,7 +121,7 @@ pub fn answer<T: Trace>(
         && let Some(relay) = dhcp6::relay::trusted(table, &frame, &udp, ingress.device)
     {
         let (outcome, port) = match check(&frame, question, ingress.checksum) {
-            Ok(()) => dhcp6::relay::answer(table, &relay, frame, &udp, out, trace),
+            Ok(()) => dhcp6::relay::answer(table, &relay, &frame, &udp, out, trace),
             Err(reason) => (Err(reason), None),
         };
         return Answered { verdict: verdict(outcome), port };
@@ -133,12 +133,11 @@ pub fn answer<T: Trace>(
         let outcome = check(&frame, question, ingress.checksum).and(outcome);
         return stranger(verdict(outcome));
     }
-    let asker = match Asker::find(table, frame, ingress.device, trace) {
+    let asker = match Asker::find(table, &frame, ingress.device, trace) {
         Ok(asker) => asker,
         Err(reason) => return stranger(Verdict::Drop(reason)),
     };
-    let outcome =
-        check(&asker.frame, question, ingress.checksum).and_then(|()| ask(&asker, question, out, trace));
+    let outcome = check(&frame, question, ingress.checksum).and_then(|()| ask(&asker, question, out, trace));
     Answered { verdict: verdict(outcome), port: Some(asker.port.id()) }
 }
 

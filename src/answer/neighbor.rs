@@ -23,7 +23,7 @@ const SOLICITED: u32 = 0x4000_0000;
 const OVERRIDE: u32 = 0x2000_0000;
 
 pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mut T) -> Outcome {
-    let frame = &asker.frame;
+    let frame = asker.frame;
     check_on_link(frame)?;
     let solicitation = NeighborSolicitation::parse(frame.message).map_err(|_| Reason::BadNd)?;
     let probe = frame.source.is_unspecified();

@@ -13,7 +13,7 @@ use crate::wire::envelope::Layer;
 use crate::wire::ndp::{self, RouterSolicitation};
 
 pub(super) fn answer<T: Trace>(asker: &Asker<'_, '_>, out: &mut [u8], trace: &mut T) -> Outcome {
-    let frame = &asker.frame;
+    let frame = asker.frame;
     check_on_link(frame)?;
     let solicitation = RouterSolicitation::parse(frame.message).map_err(|_| Reason::BadNd)?;
     asker.check_link_layer(solicitation.source_link_layer)?;

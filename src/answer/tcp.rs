@@ -10,7 +10,7 @@ use crate::wire::tcp::Tcp;
 
 pub(super) fn answer<T: Trace>(
     table: &LeaseTable,
-    frame: Frame<'_>,
+    frame: &Frame<'_>,
     ingress: &Ingress<'_>,
     out: &mut [u8],
     trace: &mut T,
@@ -39,7 +39,7 @@ fn serve<T: Trace>(
     out: &mut [u8],
     trace: &mut T,
 ) -> Result<Verdict, Reason> {
-    let frame = &asker.frame;
+    let frame = asker.frame;
     if !frame.is_checksum_right(ingress.checksum) {
         return Err(Reason::BadChecksum);
     }

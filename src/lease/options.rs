@@ -140,13 +140,15 @@ impl<'b> Iterator for Entries<'b> {
 
     #[inline]
     fn next(&mut self) -> Option<Entry<'b>> {
-        let (head, rest) = self.rest.split_first_chunk::<2>()?;
+        let (head, mut rest) = self.rest.split_first_chunk::<2>()?;
         let [flags, origin] = *head;
-        let (encoded_condition, rest) =
-            if flags & OPTION_CONDITIONAL == 0 { (&[][..], rest) } else { Condition::split(rest)? };
+        let mut encoded_condition = &[][..];
+        if flags & OPTION_CONDITIONAL != 0 {
+            (encoded_condition, rest) = Condition::split(rest)?;
+        }
         let [c0, c1, l0, l1] = *rest.first_chunk::<4>()?;
-        let length = usize::from(u16::from_be_bytes([l0, l1])).saturating_add(4);
-        let (wire, tail) = rest.split_at_checked(length)?;
+        let (wire, tail) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])).wrapping_add(4))?;
         self.rest = tail;
         let origin = match origin {
             1 => Origin::Network,

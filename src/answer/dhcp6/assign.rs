@@ -132,13 +132,18 @@ impl<'t, 'm> Plan<'t, 'm> {
         self.write(out, trace)
     }
 
-    /// True when an association with this IAID gets the port's lease of this kind.
-    fn is_for(&self, kind: IaKind, index: usize, iaid: u32) -> bool {
-        let (owners, listed) = match kind {
-            IaKind::Na => (&self.addresses, self.listed.and_then(|listed| listed.addresses.get(index))),
-            IaKind::Pd => (&self.prefixes, self.listed.and_then(|listed| listed.prefixes.get(index))),
+    /// Which of the port's leases of its kind an association gets: a bit for each, the lowest one for the first.
+    #[inline]
+    fn leases_of(&self, ia: &Ia<'_>) -> u32 {
+        let owners = match ia.kind {
+            IaKind::Na => self.addresses,
+            IaKind::Pd => self.prefixes,
         };
-        owners.given & bit(index) != 0 && listed.copied().flatten().unwrap_or(owners.lowest) == iaid
+        match self.listed {
+            None if owners.lowest == ia.iaid => owners.given,
+            None => 0,
+            Some(listed) => owners.given & listed.leases_of(ia, owners.lowest),
+        }
     }
 
     /// Writes the whole answer.
@@ -233,7 +238,7 @@ impl<'t, 'm> Plan<'t, 'm> {
                     IaKind::Na => "fixed_ips",
                     IaKind::Pd => "delegated_prefixes",
                 };
-                let (kind, iaid) = (ia.kind.code(), ia.iaid);
+                let (kind, iaid, given) = (ia.kind.code(), ia.iaid, given.count_ones());
                 format!(
                     "option {kind}, IAID {iaid}: {given} leases from ports[{port}].{field}, {withdrawn} withdrawn; \
                      T1 {t1} s and T2 {t2} s from networks.{network}.renew_time and rebind_time (by default 0.5 and \
@@ -256,28 +261,23 @@ impl<'t, 'm> Plan<'t, 'm> {
                 .any(|earlier| earlier.kind == ia.kind && earlier.iaid == ia.iaid)
     }
 
-    fn put_leases(&self, ia: &Ia<'_>, out: &mut Writer<'_>) -> Result<usize, Full> {
+    /// Writes the leases that an association gets: a bit for each, as [`leases_of`](Self::leases_of).
+    fn put_leases(&self, ia: &Ia<'_>, out: &mut Writer<'_>) -> Result<u32, Full> {
         let record = self.asker.network.record();
         let (preferred, valid) = (record.preferred_lifetime.get(), record.valid_lifetime.get());
-        let mut given = 0_usize;
+        let given = self.leases_of(ia);
         match ia.kind {
             IaKind::Na => {
-                for (index, address) in self.asker.port.addresses().iter().enumerate() {
-                    if self.is_for(IaKind::Na, index, ia.iaid) {
-                        let address = Ipv6Addr::from_octets(*address);
-                        // As the RA says of its prefix: no new connections from it (RFC 4862 §5.5.4).
-                        let preferred = if self.asker.network.is_deprecated(address) { 0 } else { preferred };
-                        put_address(out, address, preferred, valid)?;
-                        given = given.saturating_add(1);
-                    }
+                for address in chosen(self.asker.port.addresses(), given) {
+                    let address = Ipv6Addr::from_octets(*address);
+                    // As the RA says of its prefix: no new connections from it (RFC 4862 §5.5.4).
+                    let preferred = if self.asker.network.is_deprecated(address) { 0 } else { preferred };
+                    put_address(out, address, preferred, valid)?;
                 }
             }
             IaKind::Pd => {
-                for (index, prefix) in self.asker.port.prefixes().iter().enumerate() {
-                    if self.is_for(IaKind::Pd, index, ia.iaid) {
-                        put_prefix(out, hint(prefix), preferred, valid, exclusion(prefix))?;
-                        given = given.saturating_add(1);
-                    }
+                for prefix in chosen(self.asker.port.prefixes(), given) {
+                    put_prefix(out, hint(prefix), preferred, valid, exclusion(prefix))?;
                 }
             }
         }
@@ -352,6 +352,27 @@ impl Listed {
         }
         listed
     }
+
+    /// The bits of the leases that an association gets; `lowest` gets those that nobody lists.
+    fn leases_of(&self, ia: &Ia<'_>, lowest: u32) -> u32 {
+        let owners = match ia.kind {
+            IaKind::Na => &self.addresses[..],
+            IaKind::Pd => &self.prefixes,
+        };
+        let is_its = |owner: &Option<u32>| owner.unwrap_or(lowest) == ia.iaid;
+        let its = owners.iter().enumerate().filter(|(_, owner)| is_its(owner));
+        its.fold(0, |bits, (index, _)| bits | bit(index))
+    }
+}
+
+/// The leases whose bits are set, the lowest one for the first.
+#[inline]
+fn chosen<T>(leases: &[T], mut bits: u32) -> impl Iterator<Item = &T> {
+    leases.iter().filter(move |_| {
+        let is_chosen = bits & 1 != 0;
+        bits >>= 1;
+        is_chosen
+    })
 }
 
 /// The bit of a lease; none for one that no port can have.

@@ -29,17 +29,25 @@ impl<'m, 'f> Choice<'m, 'f> {
     /// True when the client gets the next entry.
     #[inline]
     pub(super) fn takes(&mut self, entry: Entry<'_>) -> bool {
-        if self.decided == Some(entry.code) {
+        if (entry.is_conditional() || self.decided.is_some()) && !self.is_for(entry) {
             return false;
-        }
-        if let Some(condition) = entry.condition() {
-            if !is_met(condition, self.message) {
-                return false;
-            }
-            self.decided = Some(entry.code);
         }
         let asked = entry.flags & OPTION_UNASKED != 0 || self.message.requested.has(entry.code);
         asked && entry.flags & self.refused == 0
+    }
+
+    /// True when the entry is the one of its code for this client, or one of those for all.
+    #[cold]
+    fn is_for(&mut self, entry: Entry<'_>) -> bool {
+        if self.decided == Some(entry.code) {
+            return false;
+        }
+        let Some(condition) = entry.condition() else { return true };
+        let met = is_met(condition, self.message);
+        if met {
+            self.decided = Some(entry.code);
+        }
+        met
     }
 }
 

@@ -31,6 +31,9 @@ enum Need {
     Optional,
 }
 
+/// What a message must have of the client's identifier and of ours.
+type Needs = (Need, Need);
+
 /// Answers a message that a guest sent on this link.
 pub(super) fn answer<T: Trace>(
     asker: &Asker<'_, '_>,
@@ -38,44 +41,49 @@ pub(super) fn answer<T: Trace>(
     out: &mut [u8],
     trace: &mut T,
 ) -> Outcome {
-    let kind = payload.first().map(|kind| MessageType::from(*kind)).ok_or(Reason::BadDhcp)?;
+    let kind = kind(payload)?;
     // A guest port must not be able to forge a MAC by relaying, to whatever address (RLY-001, RLY-018).
     if kind == MessageType::RelayForward {
         return Err(Reason::NotARelay);
     }
-    refuse_server_message(kind)?;
-    // RFC 9915 §16: a client's message to a unicast address should not be accepted (DHCP-006).
-    if !asker.frame.destination.is_multicast() {
-        return Err(Reason::UnicastDestination);
-    }
+    let needs = validity(kind)?;
     if asker.frame.destination != ip6::ALL_DHCP_AGENTS {
-        return Err(Reason::BadDestination);
+        // RFC 9915 §16: a client's message to a unicast address should not be accepted (DHCP-006).
+        let to_group = asker.frame.destination.is_multicast();
+        return Err(if to_group { Reason::BadDestination } else { Reason::UnicastDestination });
     }
-    validity(kind)?;
     // RFC 9915 §13.1: a direct client has a link-local source; nothing else could be answered (DHCP-010). A guest that
     // registers an address speaks from that address (RFC 9686 §4.2; REG-014).
     if kind != MessageType::AddressRegistration && !asker.is_its_link_local() {
         return Err(Reason::BadSource);
     }
-    respond(asker, payload, out, trace)
+    respond(asker, needs, payload, out, trace)
 }
 
 /// Answers a client's message, direct or relayed.
-fn respond<T: Trace>(asker: &Asker<'_, '_>, payload: &[u8], out: &mut [u8], trace: &mut T) -> Outcome {
-    let kind = payload.first().map(|kind| MessageType::from(*kind)).ok_or(Reason::BadDhcp)?;
-    refuse_server_message(kind)?;
-    let (client, server) = validity(kind)?;
+fn respond<T: Trace>(
+    asker: &Asker<'_, '_>,
+    (client, server): Needs,
+    payload: &[u8],
+    out: &mut [u8],
+    trace: &mut T,
+) -> Outcome {
     if !asker.network.has(NETWORK_DHCP) {
         return Err(Reason::DhcpNotServed);
     }
-    let message = ClientMessage::parse(payload)?;
+    // Read in place: it is large, and would be copied on its way out of a `Result`.
+    let mut message = ClientMessage::default();
+    message.read(payload)?;
     if let Some(theirs) = message.server_id.filter(|theirs| *theirs != asker.table.server_duid()) {
         trace.note(|| format!("for server {theirs:02x?}; we are {:02x?}", asker.table.server_duid()));
     }
     check_client_id(asker, &message, client)?;
     check_server_id(asker, &message, server)?;
-    trace.note(|| format!("{kind:?}, transaction {:02x?}, {} IAs", message.transaction, message.ia_count()));
-    match kind {
+    trace.note(|| {
+        let (kind, count) = (message.kind, message.ia_count());
+        format!("{kind:?}, transaction {:02x?}, {count} IAs", message.transaction)
+    });
+    match message.kind {
         MessageType::Confirm => confirm::answer(asker, &message, out, trace),
         MessageType::Release | MessageType::Decline => release::answer(asker, &message, out, trace),
         MessageType::InformationRequest => inform::answer(asker, &message, out, trace),
@@ -84,19 +92,14 @@ fn respond<T: Trace>(asker: &Asker<'_, '_>, payload: &[u8], out: &mut [u8], trac
     }
 }
 
-/// RFC 9915 §16.3, §16.10, §16.11, §16.14: what servers send is never for a server (DHCP-023, RLY-003).
-fn refuse_server_message(kind: MessageType) -> Result<(), Reason> {
-    match kind {
-        MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure | MessageType::RelayReply => {
-            Err(Reason::RogueServer)
-        }
-        _ => Ok(()),
-    }
+fn kind(payload: &[u8]) -> Result<MessageType, Reason> {
+    payload.first().map(|kind| MessageType::from(*kind)).ok_or(Reason::BadDhcp)
 }
 
-/// What a message must have: Client Identifier, Server Identifier (RFC 9915 §16.2 to §16.12; DHCP-034 to DHCP-041). A Server
-/// Identifier that is there must be ours. A type that is not here is not for us (RFC 9915 §16; DHCP-020, RLY-024).
-const fn validity(kind: MessageType) -> Result<(Need, Need), Reason> {
+/// What a message of this type must have: Client Identifier, Server Identifier (RFC 9915 §16.2 to §16.12; DHCP-034 to
+/// DHCP-041). A Server Identifier that is there must be ours. What servers send is never for a server (RFC 9915 §16.3,
+/// §16.10, §16.11, §16.14; DHCP-023, RLY-003); a type that is not here is not for us (RFC 9915 §16; DHCP-020, RLY-024).
+const fn validity(kind: MessageType) -> Result<Needs, Reason> {
     Ok(match kind {
         MessageType::Solicit => (Need::Required, Need::Absent),
         MessageType::Request => (Need::Required, Need::Required),
@@ -107,7 +110,10 @@ const fn validity(kind: MessageType) -> Result<(Need, Need), Reason> {
         MessageType::Decline => (Need::Required, Need::Required),
         MessageType::InformationRequest => (Need::Optional, Need::Optional),
         MessageType::AddressRegistration => (Need::Required, Need::Absent),
-        _ => return Err(Reason::UnknownType),
+        MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure | MessageType::RelayReply => {
+            return Err(Reason::RogueServer);
+        }
+        MessageType::RelayForward | MessageType::Unknown(_) => return Err(Reason::UnknownType),
     })
 }
 

@@ -27,7 +27,7 @@ pub(in crate::answer) fn trusted<'t>(
 pub(in crate::answer) fn answer<T: Trace>(
     table: &LeaseTable,
     relay: &Relay<'_>,
-    frame: Frame<'_>,
+    frame: &Frame<'_>,
     udp: &Udp<'_>,
     out: &mut [u8],
     trace: &mut T,
@@ -49,7 +49,9 @@ pub(in crate::answer) fn answer<T: Trace>(
     };
     let Some(port) = table.port(port) else { return (Err(Reason::UnknownMac), None) };
     let asker = Asker { table, port, network: port.network(), frame, chain: Some(&chain) };
-    (super::respond(&asker, chain.message, out, trace), Some(port.id()))
+    let needs = super::kind(chain.message).and_then(super::validity);
+    let outcome = needs.and_then(|needs| super::respond(&asker, needs, chain.message, out, trace));
+    (outcome, Some(port.id()))
 }
 
 /// The port of the client: its network by the link-address closest to it, its MAC as the operator says that relays tell

@@ -73,14 +73,16 @@ impl<'b> Reply<'b> {
         trace: &mut T,
     ) {
         let mut computed = Computed::new(asker, message);
+        let mut due = computed.first();
         let mut choice = Choice::new(message, self.number);
         let out = self.open.message();
         for entry in options::entries(asker.port.options()) {
             if !choice.takes(entry) {
                 continue;
             }
-            if computed.is_due_before(entry.code) {
+            if entry.code > due {
                 computed.put(entry.code, asker, out, trace);
+                due = computed.first();
             }
             let fits = out.put(entry.wire).is_ok();
             trace.note(|| {
@@ -91,7 +93,7 @@ impl<'b> Reply<'b> {
                 format!("option {} from {from}, {why}{which}{fate}", entry.code)
             });
         }
-        if computed.is_due_before(u16::MAX) {
+        if due != u16::MAX {
             computed.put(u16::MAX, asker, out, trace);
         }
     }
@@ -120,10 +122,14 @@ impl Computed {
         Self { fqdn: fqdn_flags(asker, message), registration }
     }
 
-    /// True when one of them is still to be written, and stands before an option with this code.
+    /// The code of the first that is still to be written; `u16::MAX` for none.
     #[inline]
-    fn is_due_before(&self, next: u16) -> bool {
-        self.fqdn.is_some() && next > code::CLIENT_FQDN || self.registration && next > code::ADDR_REG_ENABLE
+    fn first(&self) -> u16 {
+        match (self.fqdn, self.registration) {
+            (Some(_), _) => code::CLIENT_FQDN,
+            (None, true) => code::ADDR_REG_ENABLE,
+            (None, false) => u16::MAX,
+        }
     }
 
     /// Writes those that stand before an option with code `next`. Each may be left out like any other.

@@ -62,6 +62,13 @@ impl From<u8> for MessageType {
     }
 }
 
+impl Default for MessageType {
+    /// No type: 0 is reserved.
+    fn default() -> Self {
+        Self::Unknown(0)
+    }
+}
+
 impl MessageType {
     /// Number of an Advertise, for writing one.
     pub const ADVERTISE: u8 = 2;
@@ -107,8 +114,11 @@ impl<'a> Requested<'a> {
     }
 }
 
+/// Identity associations that are kept while a message is read: one of each kind.
+const FIRST_IAS: usize = 2;
+
 /// What a server acts on in a client's message. Unknown options are absent (DHCP-019).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct ClientMessage<'a> {
     /// Its type.
     pub kind: MessageType,
@@ -135,8 +145,10 @@ pub struct ClientMessage<'a> {
     /// The first IA Address outside any IA, 24 octets or more, and how many there are (RFC 9686 §4.2).
     pub registered: Option<(&'a [u8], usize)>,
     options: &'a [u8],
-    /// The options from the first identity association on.
-    ias: &'a [u8],
+    /// The first identity associations: all of most clients'.
+    first_ias: [Option<Ia<'a>>; FIRST_IAS],
+    /// The options from the next identity association on.
+    more_ias: &'a [u8],
 }
 
 /// Why a client's message is not read.
@@ -169,31 +181,17 @@ impl<'a> ClientMessage<'a> {
     ///
     /// # Errors
     /// [`Unreadable`]; half a message is never accepted.
-    #[inline]
     pub fn parse(octets: &'a [u8]) -> Result<Self, Unreadable> {
-        // Read in place: it is large, and would be copied on its way out of a `Result`.
-        let mut message = Self {
-            kind: MessageType::Unknown(0),
-            transaction: [0; 3],
-            client_id: None,
-            server_id: None,
-            requested: Requested::default(),
-            rapid_commit: false,
-            fqdn_flags: None,
-            ia_na_count: 0,
-            ia_pd_count: 0,
-            has_ia_ta: false,
-            has_oro: false,
-            registered: None,
-            options: &[],
-            ias: &[],
-        };
+        let mut message = Self::default();
         message.read(octets)?;
         Ok(message)
     }
 
-    /// Fills in an empty message.
-    fn read(&mut self, octets: &'a [u8]) -> Result<(), Unreadable> {
+    /// [`parse`](Self::parse) into an empty message.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse); the message is then worthless.
+    pub fn read(&mut self, octets: &'a [u8]) -> Result<(), Unreadable> {
         let mut reader = Reader::new(octets);
         let [kind, x0, x1, x2] = reader.array::<4>()?;
         self.kind = kind.into();
@@ -229,9 +227,12 @@ impl<'a> ClientMessage<'a> {
                     self.registered = Some((first, count.saturating_add(1)));
                 }
                 code::IA_NA | code::IA_PD => {
-                    Ia::parse(option)?;
-                    if self.ia_count() == 0 {
-                        self.ias = from_here;
+                    let ia = Ia::parse(option)?;
+                    let before = self.ia_count();
+                    if let Some(place) = self.first_ias.get_mut(before) {
+                        *place = ia;
+                    } else if self.more_ias.is_empty() {
+                        self.more_ias = from_here;
                     }
                     let count = if option.code == code::IA_NA {
                         &mut self.ia_na_count
@@ -269,7 +270,10 @@ impl<'a> ClientMessage<'a> {
     }
 
     /// Its identity associations in the order of the message.
-    pub fn ias(&self) -> impl Iterator<Item = Ia<'a>> + use<'a> {
-        options(self.ias).filter_map(Result::ok).filter_map(Ia::peek).take(self.ia_count())
+    #[inline]
+    pub fn ias(&self) -> impl Iterator<Item = Ia<'a>> {
+        let more = self.ia_count().saturating_sub(FIRST_IAS);
+        let more = options(self.more_ias).filter_map(Result::ok).filter_map(Ia::peek).take(more);
+        self.first_ias.iter().flatten().copied().chain(more)
     }
 }
