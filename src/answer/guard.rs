@@ -98,6 +98,7 @@ impl<'t, 'f> Asker<'t, 'f> {
 
     /// Opens an answer to the frame's sender. It goes to the MAC that asked whatever the IPv6 destination is: there is
     /// no neighbour cache, and a group packet in a unicast frame is legal when it has one receiver (RFC 6085).
+    #[inline]
     pub(super) fn open<'b>(
         &self,
         out: &'b mut [u8],

@@ -87,6 +87,7 @@ impl Envelope {
     ///
     /// # Errors
     /// [`Full`] when the buffer does not hold them.
+    #[inline]
     pub fn open<'b>(&self, buffer: &'b mut [u8], layer: Layer) -> Result<Open<'b>, Full> {
         let ip = if self.vlan == 0 { 14_usize } else { 18 };
         let mtu = usize::try_from(self.mtu).unwrap_or(usize::MAX);
@@ -135,6 +136,8 @@ impl<'b> Open<'b> {
     ///
     /// # Errors
     /// [`Full`] when the message is shorter than its own header or longer than IPv6 allows.
+    // Not a call: an answer that is moved waits for what was just stored.
+    #[inline(always)]
     pub fn seal(mut self) -> Result<usize, Full> {
         let upper = self.ip.saturating_add(IPV6_HEADER);
         let length = self.out.len().checked_sub(upper).ok_or(Full)?;

@@ -85,6 +85,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// The first [`Refusal`] met from the outside in.
+    // Not a call: what it returns is large, and a copy waits for what was just stored.
+    #[inline(always)]
     pub fn parse(octets: &'a [u8], vlan: u16, length: usize) -> Result<Self, Refusal> {
         let mut reader = Reader::new(octets);
         let destination_mac = MacAddr(reader.array()?);
@@ -119,7 +121,7 @@ impl<'a> Frame<'a> {
         Self::ipv6(reader, destination_mac, source_mac, vid)
     }
 
-    #[inline]
+    #[inline(always)]
     fn ipv6(
         mut reader: Reader<'a>,
         destination_mac: MacAddr,
@@ -170,7 +172,7 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    #[inline]
+    #[inline(always)]
     fn walk(first: u8, payload: &'a [u8]) -> Result<Self, Refusal> {
         let mut chain = Self { next_header: first, message: payload, atomic_fragment: false };
         for position in 0..=MAX_EXTENSION_HEADERS {

@@ -252,6 +252,7 @@ impl<'t, 'm> Plan<'t, 'm> {
         })
     }
 
+    #[inline]
     fn is_repeated(&self, ia: &Ia<'_>, position: usize) -> bool {
         self.message.has_several(ia.kind)
             && self

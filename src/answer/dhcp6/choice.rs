@@ -29,7 +29,7 @@ impl<'m, 'f> Choice<'m, 'f> {
     /// True when the client gets the next entry.
     #[inline]
     pub(super) fn takes(&mut self, entry: Entry<'_>) -> bool {
-        if (entry.is_conditional() || self.decided.is_some()) && !self.is_for(entry) {
+        if (entry.is_conditional() || self.decided.is_some()) && !self.is_for(entry.code, entry.condition()) {
             return false;
         }
         let asked = entry.flags & OPTION_UNASKED != 0 || self.message.requested.has(entry.code);
@@ -38,14 +38,14 @@ impl<'m, 'f> Choice<'m, 'f> {
 
     /// True when the entry is the one of its code for this client, or one of those for all.
     #[cold]
-    fn is_for(&mut self, entry: Entry<'_>) -> bool {
-        if self.decided == Some(entry.code) {
+    fn is_for(&mut self, code: u16, condition: Option<Condition<'_>>) -> bool {
+        if self.decided == Some(code) {
             return false;
         }
-        let Some(condition) = entry.condition() else { return true };
+        let Some(condition) = condition else { return true };
         let met = is_met(condition, self.message);
         if met {
-            self.decided = Some(entry.code);
+            self.decided = Some(code);
         }
         met
     }

@@ -24,6 +24,8 @@ pub(super) struct Reply<'b> {
 
 impl<'b> Reply<'b> {
     /// Starts an Advertise or a Reply (`number`) to `message`.
+    // Not a call: what it returns is large, and a copy waits for what was just stored.
+    #[inline(always)]
     pub(super) fn start(
         asker: &Asker<'_, '_>,
         message: &ClientMessage<'_>,
@@ -32,11 +34,7 @@ impl<'b> Reply<'b> {
     ) -> Result<Self, Full> {
         let (mut open, relays) = match asker.chain {
             None => (direct(asker, out)?, None),
-            Some(chain) => {
-                let mut open = relayed(asker, chain, out)?;
-                let relays = chain.open(open.message())?;
-                (open, Some(relays))
-            }
+            Some(chain) => relayed(asker, chain, out)?,
         };
         let [x0, x1, x2] = message.transaction;
         open.message().put(&[number, x0, x1, x2])?;
@@ -99,11 +97,13 @@ impl<'b> Reply<'b> {
     }
 
     /// Seals the answer.
-    pub(super) fn seal(mut self, kind: AnswerKind) -> Outcome {
-        if let Some(relays) = self.relays {
-            relays.close(self.open.message())?;
+    #[inline]
+    pub(super) fn seal(self, kind: AnswerKind) -> Outcome {
+        let Self { mut open, relays, .. } = self;
+        if let Some(relays) = &relays {
+            relays.close(open.message())?;
         }
-        Ok((kind, self.open.seal()?))
+        Ok((kind, open.seal()?))
     }
 }
 
@@ -172,6 +172,7 @@ fn put_fqdn<T: Trace>(asker: &Asker<'_, '_>, flags: u8, out: &mut Writer<'_>, tr
 }
 
 /// To port 546 whatever port the client used (RFC 9915 §7.2; DHCP-002), from our link-local address (DHCP-011).
+#[inline]
 fn direct<'b>(asker: &Asker<'_, '_>, out: &'b mut [u8]) -> Result<Open<'b>, Full> {
     let layer = Layer::Udp { source: SERVER_PORT, destination: CLIENT_PORT };
     asker.open(out, asker.network.router_link_local(), asker.frame.source, layer)
@@ -179,10 +180,16 @@ fn direct<'b>(asker: &Asker<'_, '_>, out: &'b mut [u8]) -> Result<Open<'b>, Full
 
 /// To the relay that sent it, by unicast (RFC 9915 §18.3.10; RLY-016): to port 547, or to the port it came from where the
 /// relay says so (RFC 8357 §5.2; RLY-014).
-fn relayed<'b>(asker: &Asker<'_, '_>, chain: &RelayChain<'_>, out: &'b mut [u8]) -> Result<Open<'b>, Full> {
+fn relayed<'b>(
+    asker: &Asker<'_, '_>,
+    chain: &RelayChain<'_>,
+    out: &'b mut [u8],
+) -> Result<(Open<'b>, Option<Opened>), Full> {
     let sent_from = Udp::parse(asker.frame.message).map_or(SERVER_PORT, |udp| udp.source_port);
     let destination = if chain.wants_source_port() { sent_from } else { SERVER_PORT };
-    asker.open_to_relay(out, Layer::Udp { source: SERVER_PORT, destination })
+    let mut open = asker.open_to_relay(out, Layer::Udp { source: SERVER_PORT, destination })?;
+    let relays = chain.open(open.message())?;
+    Ok((open, Some(relays)))
 }
 
 /// The field of the lease source that an option was written in.

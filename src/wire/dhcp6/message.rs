@@ -84,21 +84,21 @@ pub struct Requested<'a> {
 }
 
 impl<'a> Requested<'a> {
-    fn parse(raw: &'a [u8]) -> Self {
+    /// Fills in an empty one.
+    fn read(&mut self, raw: &'a [u8]) {
         let (pairs, rest) = raw.as_chunks::<2>();
         if !rest.is_empty() {
             // An odd length is illegal; the option is ignored (DHCP-016).
-            return Self::default();
+            return;
         }
-        let mut low = [0_u64; 4];
+        self.raw = raw;
         for [high, octet] in pairs {
             if *high == 0
-                && let Some(word) = low.get_mut(usize::from(octet >> 6))
+                && let Some(word) = self.low.get_mut(usize::from(octet >> 6))
             {
                 *word |= 1_u64 << (octet & 63);
             }
         }
-        Self { low, raw }
     }
 
     /// True when the client asks for this option.
@@ -214,7 +214,7 @@ impl<'a> ClientMessage<'a> {
                 }
                 code::ORO if !self.has_oro => {
                     self.has_oro = true;
-                    self.requested = Requested::parse(option.value);
+                    self.requested.read(option.value);
                 }
                 code::RAPID_COMMIT => self.rapid_commit |= option.value.is_empty(),
                 code::CLIENT_FQDN if self.fqdn_flags.is_none() => {
