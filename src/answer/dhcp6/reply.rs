@@ -98,12 +98,11 @@ impl<'b> Reply<'b> {
 
     /// Seals the answer.
     #[inline]
-    pub(super) fn seal(self, kind: AnswerKind) -> Outcome {
-        let Self { mut open, relays, .. } = self;
-        if let Some(relays) = &relays {
-            relays.close(open.message())?;
+    pub(super) fn seal(mut self, kind: AnswerKind) -> Outcome {
+        if let Some(relays) = &self.relays {
+            relays.close(self.open.message())?;
         }
-        Ok((kind, open.seal()?))
+        Ok((kind, self.open.seal()?))
     }
 }
 
