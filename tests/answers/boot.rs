@@ -19,7 +19,9 @@ fn ask(options: &[Vec<u8>]) -> Dhcp {
     World::with(&source).dhcp(&guest, 1, &[client_id(&guest), ia_na(1, &[]), options.concat()])
 }
 
+/// The one boot file of an answer.
 fn url(reply: &Dhcp) -> &str {
+    assert_eq!(reply.codes.iter().filter(|code| **code == 59).count(), 1, "{:?}", reply.codes);
     std::str::from_utf8(reply.value(59).expect("a boot file")).expect("text")
 }
 
