@@ -20,6 +20,9 @@ pub const MIN_SLOTS: u32 = 32;
 /// Slots of the largest ring, 8 MiB: 10 ms of the fastest flood that one worker answers.
 pub const MAX_SLOTS: u32 = 4096;
 
+/// Octets of a slot that are fetched ahead: the kernel's and a frame of 190, as most of guests' messages are shorter.
+const FETCHED: usize = 256;
+
 const BLOCK: usize = SLOT * MIN_SLOTS as usize;
 
 /// One received frame, in the ring until it is released.
@@ -76,6 +79,7 @@ impl Ring {
         if status & libc::TP_STATUS_USER == 0 {
             return None;
         }
+        self.fetch_next();
         let start = self.start();
         // SAFETY: the slot is ours since its status says so (acquired above), it starts with this header, it is
         // aligned as the mapping is page-aligned and SLOT a multiple of 16, and lies inside the mapping.
@@ -96,7 +100,27 @@ impl Ring {
     /// Hands the slot of [`front`](Self::front) back to the kernel.
     pub(super) fn release(&mut self) {
         self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
-        self.next = (self.next + 1) % self.slots;
+        self.next = self.following();
+    }
+
+    /// The slot behind the one in front.
+    #[inline]
+    fn following(&self) -> usize {
+        let next = self.next + 1;
+        if next == self.slots { 0 } else { next }
+    }
+
+    /// Has the begin of the next slot fetched while the one in front is looked at: another processor wrote it, and the first
+    /// look would wait for it, for a fifth of the time that an answer takes here.
+    #[inline]
+    fn fetch_next(&self) {
+        #[cfg(target_arch = "x86_64")]
+        for line in (0..FETCHED).step_by(64) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let at = self.following() * SLOT + line;
+            // SAFETY: `at` lies inside the mapping, and a hint reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.memory.add(at).as_ptr().cast()) };
+        }
     }
 
     fn start(&self) -> NonNull<u8> {
