@@ -8,9 +8,11 @@
 //! | `exchange` | Solicit, Advertise, Request, Reply |
 //!
 //! The generator plays 1 000 guests in a closed loop: never more than a window of them are in a conversation. It has one
-//! thread and the packet thread has another, so two idle processors are needed for figures that mean something. Runs in
-//! a network namespace of its own; `cargo bench --bench veth`. Without `--bench` (as `cargo test --benches` runs it) each
-//! side has one short turn, and only whether answers come is judged.
+//! thread and the packet thread has another, so two idle processors are needed for figures that mean something. Each
+//! responder has a cable of its own, and turns are short, so that what else the machine does meets both alike. They begin
+//! when the first unsolicited RAs have gone out, which one who swaps addresses does not send. Runs in a network namespace
+//! of its own; `cargo bench --bench veth`. Without `--bench` (as `cargo test --benches` runs it) each side has one short
+//! turn, and only whether answers come is judged.
 
 mod frames;
 mod generator;
@@ -32,12 +34,13 @@ use frontdesk::types::MacAddr;
 use generator::Generator;
 use support::{Middle, ROUTER};
 
-const HOST: &str = "desk0";
-const GUEST: &str = "guest0";
 const GUESTS: u32 = 1000;
 
 struct Plan {
     turns: usize,
+    /// Before all turns: longer than guests wait at most for their first unsolicited RA.
+    begin: Duration,
+    /// Before each turn.
     warm: Duration,
     turn: Duration,
 }
@@ -46,12 +49,13 @@ fn main() -> ExitCode {
     if let Err(code) = support::isolate() {
         return code;
     }
-    let plan = if support::is_measured() {
-        Plan { turns: 25, warm: Duration::from_millis(100), turn: Duration::from_millis(400) }
-    } else {
-        Plan { turns: 1, warm: Duration::from_millis(10), turn: Duration::from_millis(50) }
-    };
-    let cable = cable();
+    let [begin, warm, turn] = match support::is_measured() {
+        true => [700, 5, 100],
+        false => [10, 1, 50],
+    }
+    .map(Duration::from_millis);
+    let plan = Plan { turns: if support::is_measured() { 101 } else { 1 }, begin, warm, turn };
+    let cables = [cable("desk0", "guest0"), cable("desk1", "guest1")];
     let leases = support::leases((0..GUESTS).map(|_| None));
     let table = Arc::new(lease::load("generated", leases.into_bytes()).expect("valid leases").table);
     println!("conversation  responder    a second (median, min, max)      CPU ns each  lost  wrong");
@@ -59,13 +63,20 @@ fn main() -> ExitCode {
     for conversation in Conversation::all(&table, GUESTS) {
         let (mut bare, mut engine) = (Vec::new(), Vec::new());
         let swapped = conversation.swapped();
+        let [mut swapper, mut desk] = [
+            Side::new(&cables[0], &table, &swapped, start_bare()),
+            Side::new(&cables[1], &table, &conversation, start_engine(&table)),
+        ];
+        for side in [&mut swapper, &mut desk] {
+            side.generator.run(plan.begin);
+        }
         for round in 0..plan.turns {
             // Each goes first as often as the other: a machine that slows down slows down the second.
             for place in 0..2 {
                 if (round + place) % 2 == 0 {
-                    bare.push(turn(&plan, cable, &table, &swapped, start_bare));
+                    bare.push(swapper.turn(&plan));
                 } else {
-                    engine.push(turn(&plan, cable, &table, &conversation, || start_engine(&table)));
+                    engine.push(desk.turn(&plan));
                 }
             }
         }
@@ -88,12 +99,19 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!good))
 }
 
-fn cable() -> (u32, u32) {
+/// A cable: the name of the responder's end, and the numbers of both.
+struct Cable {
+    name: &'static str,
+    host: u32,
+    guest: u32,
+}
+
+fn cable(name: &'static str, peer: &str) -> Cable {
     let (netlink, here) = (Netlink::open().expect("netlink"), Netns::current().expect("a namespace"));
-    let host = netlink.add_veth(HOST, GUEST, MacAddr([2, 0, 0, 0, 0, 2]), &here).expect("a cable");
-    let guest = netlink.link(GUEST).expect("the other end").index;
+    let host = netlink.add_veth(name, peer, MacAddr([2, 0, 0, 0, 0, 2]), &here).expect("a cable");
+    let guest = netlink.link(peer).expect("the other end").index;
     [host, guest].into_iter().for_each(|end| netlink.set_up(end).expect("up"));
-    (host, guest)
+    Cable { name, host, guest }
 }
 
 fn start_bare() -> Worker {
@@ -113,29 +131,33 @@ struct Outcome {
     wrong: u64,
 }
 
-fn turn(
-    plan: &Plan,
-    (host, guest): (u32, u32),
-    table: &Arc<LeaseTable>,
-    conversation: &Conversation,
-    start: impl FnOnce() -> Worker,
-) -> Outcome {
-    let worker = start();
-    let options = PortOptions { slots: 4096, promiscuous: false };
-    let port = Port::open(host, options, &Filter::for_table(table)).expect("port");
-    worker.attach(port, HOST, ROUTER, Share::WHOLE).expect("running");
-    let ear = Port::open(guest, options, &Filter::for_any_address()).expect("port");
-    let mut generator = Generator::new(ear, conversation);
-    generator.run(plan.warm);
-    let before = worker.report().expect("running").processor;
-    let heard = generator.run(plan.turn);
-    let spent = worker.report().expect("running").processor - before;
-    let complete = heard.complete as f64;
-    Outcome {
-        rate: complete / plan.turn.as_secs_f64(),
-        cost: spent.as_nanos() as f64 / complete.max(1.0),
-        lost: heard.lost,
-        wrong: heard.wrong,
+/// A responder on its cable, and the guests at the other end.
+struct Side<'c> {
+    worker: Worker,
+    generator: Generator<'c>,
+}
+
+impl<'c> Side<'c> {
+    fn new(cable: &Cable, table: &LeaseTable, conversation: &'c Conversation, worker: Worker) -> Self {
+        let options = PortOptions { slots: 4096, promiscuous: false };
+        let port = Port::open(cable.host, options, &Filter::for_table(table)).expect("port");
+        worker.attach(port, cable.name, ROUTER, Share::WHOLE).expect("running");
+        let ear = Port::open(cable.guest, options, &Filter::for_any_address()).expect("port");
+        Self { worker, generator: Generator::new(ear, conversation) }
+    }
+
+    fn turn(&mut self, plan: &Plan) -> Outcome {
+        self.generator.run(plan.warm);
+        let before = self.worker.report().expect("running").processor;
+        let heard = self.generator.run(plan.turn);
+        let spent = self.worker.report().expect("running").processor - before;
+        let complete = heard.complete as f64;
+        Outcome {
+            rate: complete / plan.turn.as_secs_f64(),
+            cost: spent.as_nanos() as f64 / complete.max(1.0),
+            lost: heard.lost,
+            wrong: heard.wrong,
+        }
     }
 }
 
