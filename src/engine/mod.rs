@@ -191,7 +191,7 @@ impl Engine {
         out: &mut [u8],
         trace: &mut T,
     ) -> Verdict {
-        let device = self.pinned(frame.device);
+        let (device, share) = self.device(frame.device);
         let RxFrame { vlan, checksum, length, octets, .. } = frame;
         let ingress = Ingress { device, vlan, checksum, length, octets };
         let (events, counters) = (&mut self.events, &mut self.counters);
@@ -202,7 +202,7 @@ impl Engine {
         if let Some(port) = answered.port.filter(|_| !relayed) {
             let asked =
                 matches!(answered.verdict, Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. });
-            if self.is_shared_here(port, frame.device)
+            if self.is_shared_here(port, share)
                 && self.schedule.heard(port, frame.device, asked, now, &self.table)
             {
                 self.tell_move(port, frame.device);
@@ -324,19 +324,25 @@ impl Engine {
         self.devices.iter().map(|device| (device.number, device.name.as_str(), device.mac))
     }
 
-    /// True unless another engine serves this guest on the last frame's device: one frame of it may come here all the same,
-    /// while the device comes up or when the guest says that it was relayed, and its timers run there.
-    fn is_shared_here(&self, port: PortId, number: u32) -> bool {
-        let device = self.devices.get(self.last).filter(|device| device.number == number);
-        let share = device.map_or(Share::WHOLE, |device| device.share);
+    /// True unless another engine serves this guest on the frame's device: one frame of it may come here all the same, while
+    /// the device comes up or when the guest says that it was relayed, and its timers run there.
+    fn is_shared_here(&self, port: PortId, share: Share) -> bool {
         share == Share::WHOLE || self.table.port(port).is_none_or(|port| share.has(port.mac()))
     }
 
-    fn pinned(&mut self, number: u32) -> Option<DeviceId> {
-        if self.devices.get(self.last).is_none_or(|device| device.number != number) {
-            self.last = self.devices.iter().position(|device| device.number == number)?;
+    /// The table's number of a frame's device, and whose frames of it are this engine's.
+    fn device(&mut self, number: u32) -> (Option<DeviceId>, Share) {
+        let of = |device: &Device| (device.pinned, device.share);
+        match self.devices.get(self.last) {
+            Some(device) if device.number == number => of(device),
+            _ => match self.devices.iter().position(|device| device.number == number) {
+                Some(at) => {
+                    self.last = at;
+                    self.devices.get(at).map_or((None, Share::WHOLE), of)
+                }
+                None => (None, Share::WHOLE),
+            },
         }
-        self.devices.get(self.last).and_then(|device| device.pinned)
     }
 }
 

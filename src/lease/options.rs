@@ -88,7 +88,7 @@ impl<'b> Entry<'b> {
     #[must_use]
     #[inline]
     pub const fn is_conditional(self) -> bool {
-        !self.encoded_condition.is_empty()
+        self.flags & OPTION_CONDITIONAL != 0
     }
 }
 
@@ -129,6 +129,9 @@ pub fn entries(block: &[u8]) -> Entries<'_> {
     Entries { rest: block }
 }
 
+/// Octets of the shortest entry: flags, origin, code and length.
+const SHORTEST: usize = 6;
+
 /// The entries of a block, one after the other.
 #[derive(Clone, Debug)]
 pub struct Entries<'b> {
@@ -140,8 +143,8 @@ impl<'b> Iterator for Entries<'b> {
 
     #[inline]
     fn next(&mut self) -> Option<Entry<'b>> {
-        let (head, mut rest) = self.rest.split_first_chunk::<2>()?;
-        let [flags, origin] = *head;
+        let [flags, origin, _, _, _, _] = *self.rest.first_chunk::<SHORTEST>()?;
+        let (_, mut rest) = self.rest.split_first_chunk::<2>()?;
         let mut encoded_condition = &[][..];
         if flags & OPTION_CONDITIONAL != 0 {
             (encoded_condition, rest) = Condition::split(rest)?;

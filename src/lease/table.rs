@@ -136,6 +136,15 @@ impl LeaseTable {
         self.blob(self.sections.server.duid)
     }
 
+    /// True for the DUID of this server.
+    #[must_use]
+    #[inline]
+    pub fn is_server_duid(&self, duid: &[u8]) -> bool {
+        let own = self.server_duid();
+        // Most are of one length and differ at their end.
+        duid.last_chunk::<4>() == own.last_chunk() && duid == own
+    }
+
     /// Finds the port of a guest's frame. `device` is the table's number of the device that the frame came in on. Nobody
     /// is a guest on a device of relays: whoever is behind an uplink can write any MAC.
     #[must_use]

@@ -37,17 +37,27 @@ fn words(octets: &[u8]) -> u64 {
         low = low.wrapping_add(word & 0xffff_ffff);
         high = high.wrapping_add(word >> 32);
     }
-    let (short, tail) = rest.as_chunks::<4>();
-    if let [word] = short {
-        low = low.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
+    let word = rest_word(octets, rest);
+    low.wrapping_add(high).wrapping_add(word & 0xffff_ffff).wrapping_add(word >> 32)
+}
+
+/// The last octets, fewer than eight, as a word that zeros fill up.
+#[inline]
+fn rest_word(octets: &[u8], rest: &[u8]) -> u64 {
+    match (rest.len(), octets.last_chunk::<8>()) {
+        (0, _) => 0,
+        // The last eight octets, without those that are counted already.
+        (count, Some(last)) => {
+            let counted = 8_u32.saturating_sub(count as u32).saturating_mul(8);
+            let word = u64::from_le_bytes(*last).checked_shr(counted).unwrap_or(0);
+            u64::from_ne_bytes(word.to_le_bytes())
+        }
+        (_, None) => {
+            let mut word = [0; 8];
+            word.iter_mut().zip(rest).for_each(|(place, octet)| *place = *octet);
+            u64::from_ne_bytes(word)
+        }
     }
-    let last = match *tail {
-        [a] => [a, 0, 0, 0],
-        [a, b] => [a, b, 0, 0],
-        [a, b, c] => [a, b, c, 0],
-        _ => [0; 4],
-    };
-    low.wrapping_add(high).wrapping_add(u64::from(u32::from_ne_bytes(last)))
 }
 
 /// The checksum of an upper-layer message: the pseudo-header and `message`, whose own checksum field counts as it
@@ -56,23 +66,23 @@ fn words(octets: &[u8]) -> u64 {
 #[inline]
 pub fn upper_layer(source: Ipv6Addr, destination: Ipv6Addr, next_header: u8, message: &[u8]) -> u16 {
     let addresses = words(&source.octets()).wrapping_add(words(&destination.octets()));
-    seal(addresses.wrapping_add(words(message)), next_header, message.len())
+    seal(addresses.wrapping_add(words(message)), next_header, message.len(), 0)
 }
 
 /// [`upper_layer`] of a packet without extension headers, from its source address on: both addresses and the message stand
-/// together.
+/// together. `unwritten` is a field of the message that is still zero in the octets.
 #[must_use]
 #[inline]
-pub fn addresses_and_message(octets: &[u8], next_header: u8) -> u16 {
-    seal(words(octets), next_header, octets.len().saturating_sub(ADDRESSES))
+pub fn addresses_and_message(octets: &[u8], next_header: u8, unwritten: u16) -> u16 {
+    seal(words(octets), next_header, octets.len().saturating_sub(ADDRESSES), unwritten)
 }
 
-/// The checksum from the sum of addresses and message, with the rest of the pseudo-header.
+/// The checksum from the sum of addresses and message, with the rest of the pseudo-header and another 16 bits.
 #[inline]
-fn seal(sum: u64, next_header: u8, length: usize) -> u16 {
+fn seal(sum: u64, next_header: u8, length: usize, more: u16) -> u16 {
     let length = u32::try_from(length).unwrap_or(u32::MAX);
-    let own = u64::from(length.to_be()).wrapping_add(u64::from(u32::from(next_header).to_be()));
-    !u16::from_be(fold(sum.wrapping_add(own)))
+    let own = [length, next_header.into(), more.into()].map(|number: u32| u64::from(number.to_be()));
+    !u16::from_be(fold(own.iter().fold(sum, |sum, own| sum.wrapping_add(*own))))
 }
 
 const fn fold(total: u64) -> u16 {

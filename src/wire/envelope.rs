@@ -1,6 +1,6 @@
-//! The envelope of an answer: Ethernet, VLAN tag, IPv6 and UDP, TCP or ICMPv6 around a message, sealed by the type.
+//! The envelope of an answer: Ethernet, VLAN tag, IPv6 and UDP, TCP or ICMPv6 around a message.
 //!
-//! An [`Open`] answer cannot be sent; [`Open::seal`] fills in lengths and checksum and gives the length to send. The
+//! An [`Open`] answer has no length to be sent with; [`Open::seal`] fills in lengths and checksum and gives it. The
 //! buffer is cut to the link's MTU first, so an answer that would not fit cannot be written.
 
 use std::net::Ipv6Addr;
@@ -61,14 +61,6 @@ pub struct Open<'b> {
     layer: Layer,
 }
 
-/// The head of an Ethernet frame (IEEE 802.3 §3.1.1).
-#[derive(IntoBytes, Immutable)]
-#[repr(C)]
-struct Ethernet {
-    destination: [u8; 6],
-    source: [u8; 6],
-}
-
 /// An EtherType and the IPv6 header behind it (RFC 8200 §3).
 #[derive(IntoBytes, Immutable)]
 #[repr(C)]
@@ -93,7 +85,9 @@ impl Envelope {
         let mtu = usize::try_from(self.mtu).unwrap_or(usize::MAX);
         let end = buffer.len().min(ip.saturating_add(mtu));
         let mut out = Writer::new(buffer.get_mut(..end).ok_or(Full)?);
-        out.put(Ethernet { destination: self.destination_mac.0, source: self.source_mac.0 }.as_bytes())?;
+        // One by one: both together would be read as one right after they were written as two.
+        out.put(&self.destination_mac.0)?;
+        out.put(&self.source_mac.0)?;
         if self.vlan != 0 {
             out.u16(ETHERTYPE_VLAN)?;
             out.u16(self.vlan)?;
@@ -124,6 +118,15 @@ impl Layer {
             Self::Tcp => TCP,
         }
     }
+
+    /// Where in the message its checksum is (RFC 4443 §2.1, RFC 768, RFC 9293 §3.1).
+    const fn checksum_offset(self) -> usize {
+        match self {
+            Self::Icmp6 => 2,
+            Self::Udp { .. } => 6,
+            Self::Tcp => 16,
+        }
+    }
 }
 
 impl<'b> Open<'b> {
@@ -132,31 +135,38 @@ impl<'b> Open<'b> {
         &mut self.out
     }
 
-    /// Fills in lengths and checksum; the octets of the whole frame.
+    /// Fills in lengths and checksum, once; the octets of the whole frame.
     ///
     /// # Errors
     /// [`Full`] when the message is shorter than its own header or longer than IPv6 allows.
-    // Not a call: an answer that is moved waits for what was just stored.
+    // Not a call, and nothing is moved: what is moved waits for what was just stored.
     #[inline(always)]
-    pub fn seal(mut self) -> Result<usize, Full> {
-        let upper = self.ip.saturating_add(IPV6_HEADER);
-        let length = self.out.len().checked_sub(upper).ok_or(Full)?;
-        let length = u16::try_from(length).map_err(|_| Full)?.to_be_bytes();
-        self.out.patch(self.ip.saturating_add(4), &length)?;
-        let field = match self.layer {
-            Layer::Icmp6 => 2_usize,
-            Layer::Udp { .. } => {
-                self.out.patch(upper.saturating_add(4), &length)?;
-                6
-            }
-            Layer::Tcp => 16,
+    pub fn seal(&mut self) -> Result<usize, Full> {
+        let packet = self.out.written_mut().get_mut(self.ip..).ok_or(Full)?;
+        let message = packet.len().checked_sub(IPV6_HEADER).ok_or(Full)?;
+        let length = u16::try_from(message).map_err(|_| Full)?;
+        let is_udp = matches!(self.layer, Layer::Udp { .. });
+        // A length that is only written afterwards: the sum would wait for what was just stored.
+        let unwritten = if is_udp { length } else { 0 };
+        let summed = packet.get(ADDRESSES..).ok_or(Full)?;
+        let sum = match addresses_and_message(summed, self.layer.next_header(), unwritten) {
+            // It would mean "none", which IPv6 forbids (RFC 8200 §8.1).
+            0 if is_udp => 0xffff,
+            sum => sum,
         };
-        let summed = self.out.written().get(self.ip.saturating_add(ADDRESSES)..).ok_or(Full)?;
-        let next_header = self.layer.next_header();
-        let sum = addresses_and_message(summed, next_header);
-        // A UDP checksum of zero would mean "none", which IPv6 forbids: it is sent as ffff (RFC 8200 §8.1).
-        let sum = if sum == 0 && next_header == UDP { 0xffff } else { sum };
-        self.out.patch(upper.saturating_add(field), &sum.to_be_bytes())?;
+        put(packet, 4, length)?;
+        if is_udp {
+            put(packet, IPV6_HEADER + 4, length)?;
+        }
+        put(packet, IPV6_HEADER.saturating_add(self.layer.checksum_offset()), sum)?;
         Ok(self.out.len())
     }
+}
+
+/// Writes a field of 16 bits at an offset.
+#[inline]
+fn put(packet: &mut [u8], offset: usize, value: u16) -> Result<(), Full> {
+    let (_, field) = packet.split_at_mut_checked(offset).ok_or(Full)?;
+    *field.first_chunk_mut().ok_or(Full)? = value.to_be_bytes();
+    Ok(())
 }

@@ -4,6 +4,9 @@
 
 use std::net::Ipv6Addr;
 
+use zerocopy::network_endian::U16;
+use zerocopy::{FromBytes, Immutable, Unaligned};
+
 use super::checksum::{Checksum, upper_layer};
 use super::reader::{Reader, Short};
 use crate::types::MacAddr;
@@ -89,9 +92,10 @@ impl<'a> Frame<'a> {
     #[inline(always)]
     pub fn parse(octets: &'a [u8], vlan: u16, length: usize) -> Result<Self, Refusal> {
         let mut reader = Reader::new(octets);
-        let destination_mac = MacAddr(reader.array()?);
-        let source_mac = MacAddr(reader.array()?);
-        let mut ethertype = reader.u16()?;
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, e0, e1] = reader.array()?;
+        let destination_mac = MacAddr([d0, d1, d2, d3, d4, d5]);
+        let source_mac = MacAddr([s0, s1, s2, s3, s4, s5]);
+        let mut ethertype = u16::from_be_bytes([e0, e1]);
         let mut vid = vlan;
         // Two tags at most, and only where one of them gives nothing but a priority (VID 0): a kernel takes the outer one
         // out and says no more of it. Two networks in one frame are not ours to understand (SEC-015).
@@ -128,15 +132,14 @@ impl<'a> Frame<'a> {
         source_mac: MacAddr,
         vlan: u16,
     ) -> Result<Self, Refusal> {
-        let [version, ..] = reader.array::<4>()?;
+        let Ipv6 { version, payload_length, next_header: first, hop_limit, source, destination, .. } =
+            zerocopy::transmute!(reader.array::<IPV6_HEADER>()?);
         if version >> 4 != 6 {
             return Err(Refusal::BadIpv6);
         }
-        let payload_length = usize::from(reader.u16()?);
-        let first = reader.u8()?;
-        let hop_limit = reader.u8()?;
-        let source = Ipv6Addr::from_octets(reader.array()?);
-        let destination = Ipv6Addr::from_octets(reader.array()?);
+        let payload_length = usize::from(payload_length.get());
+        let source = Ipv6Addr::from_octets(source);
+        let destination = Ipv6Addr::from_octets(destination);
         // A payload length of 0 is a jumbogram or nothing at all (IP-008); neither is ours.
         if payload_length == 0 || source.is_multicast() {
             return Err(Refusal::BadIpv6);
@@ -163,6 +166,23 @@ impl<'a> Frame<'a> {
         known != Checksum::Unknown
             || upper_layer(self.source, self.destination, self.next_header, self.message) == 0
     }
+}
+
+/// Octets of an IPv6 header.
+const IPV6_HEADER: usize = 40;
+
+/// An IPv6 header (RFC 8200 §3).
+#[derive(FromBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Ipv6 {
+    /// The version in the upper four bits.
+    version: u8,
+    _class_and_label: [u8; 3],
+    payload_length: U16,
+    next_header: u8,
+    hop_limit: u8,
+    source: [u8; 16],
+    destination: [u8; 16],
 }
 
 struct Chain<'a> {

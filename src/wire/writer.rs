@@ -1,9 +1,21 @@
 //! A bounded cursor over the octets of an answer. Lengths are patched by the writer, never computed twice.
 
+use zerocopy::network_endian::U16;
+use zerocopy::{Immutable, IntoBytes, Unaligned};
+
 /// The buffer ended before the message did; what was written so far is worthless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the buffer is full")]
 pub struct Full;
+
+/// An option of DHCPv6 with fields of a fixed size (RFC 9915 §21.1).
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct DhcpOption<T> {
+    code: U16,
+    length: U16,
+    fields: T,
+}
 
 /// Writes forward into a borrowed buffer and never past its end.
 #[derive(Debug)]
@@ -35,6 +47,11 @@ impl<'b> Writer<'b> {
     #[must_use]
     pub fn written(&self) -> &[u8] {
         self.buffer.get(..self.at).unwrap_or(&[])
+    }
+
+    /// The octets written so far, to fill in what was not known when they were written.
+    pub fn written_mut(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(..self.at).unwrap_or(&mut [])
     }
 
     /// Forgets everything after the first `length` octets; longer than what is written changes nothing.
@@ -131,13 +148,51 @@ impl<'b> Writer<'b> {
         self.counted(body)
     }
 
+    /// Appends an option of DHCPv6 whose value is these fields (RFC 9915 §21.1).
+    ///
+    /// # Errors
+    /// [`Full`] when it does not fit.
+    #[inline]
+    pub fn dhcp_fields<T: IntoBytes + Immutable + Unaligned>(
+        &mut self,
+        code: u16,
+        fields: T,
+    ) -> Result<(), Full> {
+        let length = u16::try_from(size_of::<T>()).map_err(|_| Full)?;
+        self.put(DhcpOption { code: code.into(), length: length.into(), fields }.as_bytes())
+    }
+
+    /// Appends an option of DHCPv6 whose value is these fields and what `body` writes (RFC 9915 §21.1).
+    ///
+    /// # Errors
+    /// As [`length16`](Self::length16).
+    #[inline]
+    pub fn dhcp_fields_and<T: IntoBytes + Immutable + Unaligned, E: From<Full>>(
+        &mut self,
+        code: u16,
+        fields: T,
+        body: impl FnOnce(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = self.at.saturating_add(4);
+        self.dhcp_fields(code, fields)?;
+        body(self)?;
+        Ok(self.count(start)?)
+    }
+
     /// Puts the length of what `body` appends into the two octets before it.
     #[inline]
     fn counted<E: From<Full>>(&mut self, body: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
         let start = self.at;
         body(self)?;
+        Ok(self.count(start)?)
+    }
+
+    /// Puts the octets written from `start` on into the two octets before it.
+    #[inline]
+    fn count(&mut self, start: usize) -> Result<(), Full> {
         let length = u16::try_from(self.at.saturating_sub(start)).map_err(|_| Full)?;
-        self.patch(start.saturating_sub(2), &length.to_be_bytes())?;
+        let field = self.buffer.get_mut(..start).and_then(<[u8]>::last_chunk_mut).ok_or(Full)?;
+        *field = length.to_be_bytes();
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! of that kind. Of two IAs with one IAID the first counts (DHCP-141).
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::net::Ipv6Addr;
 
 use zerocopy::network_endian::U32;
@@ -51,6 +52,8 @@ struct Plan<'t, 'm> {
     /// `None` where there is at most one identity association of each kind: it gets all leases of that kind.
     listed: Option<&'m Listed>,
     rapid_commit: bool,
+    /// T1 and T2 of every IA, in seconds: the network's when any lease is given (DHCP-125, DHCP-130).
+    times: (u32, u32),
     /// Octets that withdrawn leases may take.
     room_for_withdrawn: Cell<usize>,
 }
@@ -73,6 +76,15 @@ struct Listed {
     prefixes: [Option<u32>; MAX_PORT_PREFIXES],
 }
 
+/// The fixed fields of an IA (RFC 9915 §21.4, §21.21).
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct IaHead {
+    iaid: U32,
+    renew_time: U32,
+    rebind_time: U32,
+}
+
 /// The value of an IA Address without options (RFC 9915 §21.6).
 #[derive(IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
@@ -93,6 +105,8 @@ struct IaPrefix {
 }
 
 impl<'t, 'm> Plan<'t, 'm> {
+    // Not a call: what it returns is large, and a copy waits for what was just stored.
+    #[inline(always)]
     fn new(asker: &'m Asker<'t, 'm>, message: &'m ClientMessage<'m>) -> Self {
         let allowed = asker.network.has(NETWORK_RAPID_COMMIT) && message.rapid_commit;
         let rapid_commit = message.kind == MessageType::Solicit
@@ -101,23 +115,24 @@ impl<'t, 'm> Plan<'t, 'm> {
             && !message.ias().any(|ia| names_other_link(asker, &ia));
         let nobody = Owners { given: 0, lowest: u32::MAX };
         let (mut addresses, mut prefixes) = (nobody, nobody);
-        for ia in message.ias() {
+        let Ok(()) = message.try_for_each_ia(|ia| -> Result<(), Infallible> {
             match ia.kind {
-                IaKind::Na if is_of_other_link(asker, message, &ia) => {}
+                IaKind::Na if is_of_other_link(asker, message, ia) => {}
                 IaKind::Na => addresses.offer(ia.iaid, asker.port.addresses().len()),
                 IaKind::Pd => prefixes.offer(ia.iaid, asker.port.prefixes().len()),
             }
-        }
+            Ok(())
+        });
         // A prefix with a part excluded is only for a client that knows of it (RFC 6603 §5; PD-021).
-        if !message.requested.has(code::PD_EXCLUDE) {
-            for (index, prefix) in asker.port.prefixes().iter().enumerate() {
-                if prefix.exclude_length != 0 {
-                    prefixes.given &= !bit(index);
-                }
-            }
+        if prefixes.given != 0 && !message.requested.has(code::PD_EXCLUDE) {
+            let excludes = |bits, prefix: &PrefixRecord| bits << 1 | u32::from(prefix.exclude_length != 0);
+            prefixes.given &= !asker.port.prefixes().iter().rev().fold(0, excludes);
         }
         let room_for_withdrawn = Cell::new(0);
-        Self { asker, message, addresses, prefixes, listed: None, rapid_commit, room_for_withdrawn }
+        let record = asker.network.record();
+        let gives = addresses.given | prefixes.given != 0;
+        let times = if gives { (record.renew_time.get(), record.rebind_time.get()) } else { (0, 0) };
+        Self { asker, message, addresses, prefixes, listed: None, rapid_commit, times, room_for_withdrawn }
     }
 
     fn answer<T: Trace>(&self, out: &mut [u8], trace: &mut T) -> Outcome {
@@ -171,17 +186,24 @@ impl<'t, 'm> Plan<'t, 'm> {
             MessageType::Rebind => AnswerKind::ReplyToRebind,
             _ => AnswerKind::ReplyToRequest,
         };
-        for (position, ia) in message.ias().enumerate() {
-            self.put(&ia, position, reply.out(), trace)?;
-        }
+        let mut position = 0_usize;
+        message.try_for_each_ia(|ia| {
+            self.put(ia, position, reply.out(), trace)?;
+            position = position.saturating_add(1);
+            Ok::<_, Full>(())
+        })?;
         reply.options(asker, message, trace);
         reply.seal(kind)
     }
 
     /// True when a lease that the client lists is to be taken from it.
+    #[inline]
     fn withdraws(&self) -> bool {
-        matches!(self.message.kind, MessageType::Renew | MessageType::Rebind)
-            && self.message.ias().any(|ia| ia.hints().any(|hint| self.is_withdrawn(ia.kind, hint)))
+        matches!(self.message.kind, MessageType::Renew | MessageType::Rebind) && self.lists_withdrawn()
+    }
+
+    fn lists_withdrawn(&self) -> bool {
+        self.message.ias().any(|ia| ia.hints().any(|hint| self.is_withdrawn(ia.kind, hint)))
     }
 
     fn number(&self) -> u8 {
@@ -192,7 +214,7 @@ impl<'t, 'm> Plan<'t, 'm> {
         }
     }
 
-    /// True when any lease is given; then every IA carries the network's T1 and T2 (DHCP-125, DHCP-130).
+    /// True when any lease is given.
     fn gives(&self) -> bool {
         self.addresses.given | self.prefixes.given != 0
     }
@@ -224,11 +246,9 @@ impl<'t, 'm> Plan<'t, 'm> {
         out: &mut Writer<'_>,
         trace: &mut T,
     ) -> Result<(), Full> {
-        let record = self.asker.network.record();
-        let (t1, t2) =
-            if self.gives() { (record.renew_time.get(), record.rebind_time.get()) } else { (0, 0) };
-        out.dhcp_option(ia.kind.code(), |out| {
-            out.put([ia.iaid, t1, t2].map(U32::new).as_bytes())?;
+        let (t1, t2) = self.times;
+        let head = IaHead { iaid: ia.iaid.into(), renew_time: t1.into(), rebind_time: t2.into() };
+        out.dhcp_fields_and(ia.kind.code(), head, |out| {
             let refused = self.is_repeated(ia, position) || self.is_of_other_link(ia);
             let given = if refused { 0 } else { self.put_leases(ia, out)? };
             let withdrawn = if self.room_for_withdrawn.get() > 0 { self.put_withdrawn(ia, out) } else { 0 };
@@ -252,14 +272,16 @@ impl<'t, 'm> Plan<'t, 'm> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_repeated(&self, ia: &Ia<'_>, position: usize) -> bool {
-        self.message.has_several(ia.kind)
-            && self
-                .message
-                .ias()
-                .take(position)
-                .any(|earlier| earlier.kind == ia.kind && earlier.iaid == ia.iaid)
+        self.message.has_several(ia.kind) && self.is_among_first(ia, position)
+    }
+
+    /// True when one of the first `count` identity associations has this one's kind and IAID.
+    #[cold]
+    fn is_among_first(&self, ia: &Ia<'_>, count: usize) -> bool {
+        let is_its = |earlier: Ia<'_>| earlier.kind == ia.kind && earlier.iaid == ia.iaid;
+        self.message.ias().take(count).any(is_its)
     }
 
     /// Writes the leases that an association gets: a bit for each, as [`leases_of`](Self::leases_of).
@@ -278,7 +300,10 @@ impl<'t, 'm> Plan<'t, 'm> {
             }
             IaKind::Pd => {
                 for prefix in chosen(self.asker.port.prefixes(), given) {
-                    put_prefix(out, hint(prefix), preferred, valid, exclusion(prefix))?;
+                    match exclusion(prefix) {
+                        None => put_prefix(out, hint(prefix), preferred, valid)?,
+                        Some(excluded) => put_prefix_without(out, hint(prefix), preferred, valid, excluded)?,
+                    }
                 }
             }
         }
@@ -295,7 +320,7 @@ impl<'t, 'm> Plan<'t, 'm> {
             let mark = out.len();
             let written = match ia.kind {
                 IaKind::Na => put_address(out, hint.address, 0, 0),
-                IaKind::Pd => put_prefix(out, hint, 0, 0, None),
+                IaKind::Pd => put_prefix(out, hint, 0, 0),
             };
             let room = self.room_for_withdrawn.get();
             match (written, room.checked_sub(out.len().saturating_sub(mark))) {
@@ -404,46 +429,68 @@ fn names_other_link(asker: &Asker<'_, '_>, ia: &Ia<'_>) -> bool {
     ia.kind == IaKind::Na && ia.hints().any(|hint| !asker.network.is_on_link(hint.address))
 }
 
+#[inline]
 fn put_address(out: &mut Writer<'_>, address: Ipv6Addr, preferred: u32, valid: u32) -> Result<(), Full> {
     let fields = IaAddress {
         address: address.octets(),
         preferred_lifetime: preferred.into(),
         valid_lifetime: valid.into(),
     };
-    out.dhcp_option(code::IAADDR, |out| out.put(fields.as_bytes()))
+    out.dhcp_fields(code::IAADDR, fields)
 }
 
+#[inline]
 fn hint(prefix: &PrefixRecord) -> Hint {
     Hint { address: Ipv6Addr::from_octets(prefix.prefix), length: prefix.length }
 }
 
-/// The excluded prefix's length, and its bits behind the delegated length, left-aligned and padded with zeros to whole
-/// octets (RFC 6603 §4.2; PD-019).
-fn exclusion(prefix: &PrefixRecord) -> Option<(u8, [u8; 16], usize)> {
-    let bits = prefix.exclude_length.checked_sub(prefix.length).filter(|bits| *bits != 0)?;
-    let subnet = u128::from_be_bytes(prefix.exclude).checked_shl(u32::from(prefix.length))?;
-    Some((prefix.exclude_length, subnet.to_be_bytes(), usize::from(bits).div_ceil(8)))
+/// A part of a prefix that is not delegated.
+#[derive(Clone, Copy)]
+struct Exclusion {
+    length: u8,
+    /// Its bits behind the delegated length, left-aligned and padded with zeros (RFC 6603 §4.2; PD-019).
+    subnet: [u8; 16],
+    /// Octets of `subnet` that are sent.
+    octets: usize,
 }
 
-fn put_prefix(
+#[inline]
+fn exclusion(prefix: &PrefixRecord) -> Option<Exclusion> {
+    let length = prefix.exclude_length;
+    let bits = length.checked_sub(prefix.length).filter(|bits| *bits != 0)?;
+    let subnet = u128::from_be_bytes(prefix.exclude).checked_shl(u32::from(prefix.length))?;
+    Some(Exclusion { length, subnet: subnet.to_be_bytes(), octets: usize::from(bits).div_ceil(8) })
+}
+
+#[inline]
+fn put_prefix(out: &mut Writer<'_>, prefix: Hint, preferred: u32, valid: u32) -> Result<(), Full> {
+    out.dhcp_fields(code::IAPREFIX, IaPrefix::new(prefix, preferred, valid))
+}
+
+#[cold]
+fn put_prefix_without(
     out: &mut Writer<'_>,
     prefix: Hint,
     preferred: u32,
     valid: u32,
-    exclude: Option<(u8, [u8; 16], usize)>,
+    Exclusion { length, subnet, octets }: Exclusion,
 ) -> Result<(), Full> {
-    let fields = IaPrefix {
-        preferred_lifetime: preferred.into(),
-        valid_lifetime: valid.into(),
-        prefix_length: prefix.length,
-        prefix: prefix.address.octets(),
-    };
-    out.dhcp_option(code::IAPREFIX, |out| {
-        out.put(fields.as_bytes())?;
-        let Some((length, subnet, octets)) = exclude else { return Ok(()) };
+    out.dhcp_fields_and(code::IAPREFIX, IaPrefix::new(prefix, preferred, valid), |out| {
         out.dhcp_option(code::PD_EXCLUDE, |out| {
             out.u8(length)?;
             out.put(subnet.get(..octets).unwrap_or(&subnet))
         })
     })
+}
+
+impl IaPrefix {
+    #[inline]
+    fn new(Hint { address, length }: Hint, preferred: u32, valid: u32) -> Self {
+        Self {
+            preferred_lifetime: preferred.into(),
+            valid_lifetime: valid.into(),
+            prefix_length: length,
+            prefix: address.octets(),
+        }
+    }
 }

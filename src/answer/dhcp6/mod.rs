@@ -74,7 +74,7 @@ fn respond<T: Trace>(
     // Read in place: it is large, and would be copied on its way out of a `Result`.
     let mut message = ClientMessage::default();
     message.read(payload)?;
-    if let Some(theirs) = message.server_id.filter(|theirs| *theirs != asker.table.server_duid()) {
+    if let Some(theirs) = message.server_id.filter(|theirs| !asker.table.is_server_duid(theirs)) {
         trace.note(|| format!("for server {theirs:02x?}; we are {:02x?}", asker.table.server_duid()));
     }
     check_client_id(asker, &message, client)?;
@@ -123,7 +123,7 @@ fn check_client_id(asker: &Asker<'_, '_>, message: &ClientMessage<'_>, need: Nee
         (None, _) => Ok(()),
         // RFC 9915 §11.1 (DHCP-027); one that is ours has come back to us (DHCP-033).
         (Some(duid), _) if !DUID_LENGTH.contains(&duid.len()) => Err(Reason::BadClientId),
-        (Some(duid), _) if duid == asker.table.server_duid() => Err(Reason::BadClientId),
+        (Some(duid), _) if asker.table.is_server_duid(duid) => Err(Reason::BadClientId),
         (Some(_), Need::Absent) => Err(Reason::BadClientId),
         (Some(_), _) => Ok(()),
     }
@@ -134,7 +134,7 @@ fn check_server_id(asker: &Asker<'_, '_>, message: &ClientMessage<'_>, need: Nee
         (None, Need::Required) | (Some(_), Need::Absent) => Err(Reason::BadServerId),
         (None, _) => Ok(()),
         // Silence, not an error: the message is for somebody else (DHCP-044).
-        (Some(duid), _) if duid != asker.table.server_duid() => Err(Reason::OtherServer),
+        (Some(duid), _) if !asker.table.is_server_duid(duid) => Err(Reason::OtherServer),
         (Some(_), _) => Ok(()),
     }
 }

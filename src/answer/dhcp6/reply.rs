@@ -18,7 +18,7 @@ use crate::wire::{Full, Writer};
 pub(super) struct Reply<'b> {
     open: Open<'b>,
     /// The Relay-replies around it, for a relayed client.
-    relays: Option<Opened>,
+    relays: Opened,
     number: u8,
 }
 
@@ -33,7 +33,7 @@ impl<'b> Reply<'b> {
         out: &'b mut [u8],
     ) -> Result<Self, Full> {
         let (mut open, relays) = match asker.chain {
-            None => (direct(asker, out)?, None),
+            None => (direct(asker, out)?, Opened::default()),
             Some(chain) => relayed(asker, chain, out)?,
         };
         let [x0, x1, x2] = message.transaction;
@@ -97,11 +97,10 @@ impl<'b> Reply<'b> {
     }
 
     /// Seals the answer.
-    #[inline]
-    pub(super) fn seal(mut self, kind: AnswerKind) -> Outcome {
-        if let Some(relays) = &self.relays {
-            relays.close(self.open.message())?;
-        }
+    // Not a call, and nothing is moved: what is moved waits for what was just stored.
+    #[inline(always)]
+    pub(super) fn seal(&mut self, kind: AnswerKind) -> Outcome {
+        self.relays.close(self.open.message())?;
         Ok((kind, self.open.seal()?))
     }
 }
@@ -183,12 +182,12 @@ fn relayed<'b>(
     asker: &Asker<'_, '_>,
     chain: &RelayChain<'_>,
     out: &'b mut [u8],
-) -> Result<(Open<'b>, Option<Opened>), Full> {
+) -> Result<(Open<'b>, Opened), Full> {
     let sent_from = Udp::parse(asker.frame.message).map_or(SERVER_PORT, |udp| udp.source_port);
     let destination = if chain.wants_source_port() { sent_from } else { SERVER_PORT };
     let mut open = asker.open_to_relay(out, Layer::Udp { source: SERVER_PORT, destination })?;
     let relays = chain.open(open.message())?;
-    Ok((open, Some(relays)))
+    Ok((open, relays))
 }
 
 /// The field of the lease source that an option was written in.

@@ -92,13 +92,19 @@ impl<'a> Requested<'a> {
             return;
         }
         self.raw = raw;
+        // In four registers: added to memory, each code would wait for the one before it.
+        let [mut first, mut second, mut third, mut fourth] = [0_u64; 4];
         for [high, octet] in pairs {
-            if *high == 0
-                && let Some(word) = self.low.get_mut(usize::from(octet >> 6))
-            {
-                *word |= 1_u64 << (octet & 63);
+            let bit = 1_u64 << (octet & 63);
+            match (high, octet >> 6) {
+                (0, 0) => first |= bit,
+                (0, 1) => second |= bit,
+                (0, 2) => third |= bit,
+                (0, _) => fourth |= bit,
+                _ => {}
             }
         }
+        self.low = [first, second, third, fourth];
     }
 
     /// True when the client asks for this option.
@@ -271,9 +277,53 @@ impl<'a> ClientMessage<'a> {
 
     /// Its identity associations in the order of the message.
     #[inline]
-    pub fn ias(&self) -> impl Iterator<Item = Ia<'a>> {
-        let more = self.ia_count().saturating_sub(FIRST_IAS);
-        let more = options(self.more_ias).filter_map(Result::ok).filter_map(Ia::peek).take(more);
-        self.first_ias.iter().flatten().copied().chain(more)
+    pub fn ias(&self) -> Ias<'_, 'a> {
+        Ias { first: self.first_ias.iter(), more: Reader::new(self.more_ias) }
+    }
+
+    /// Shows the identity associations in the order of the message, where they were written: one that is moved right after
+    /// it was read waits for that.
+    ///
+    /// # Errors
+    /// The first that `each` returns.
+    #[inline(always)]
+    pub fn try_for_each_ia<E>(&self, mut each: impl FnMut(&Ia<'a>) -> Result<(), E>) -> Result<(), E> {
+        for ia in self.first_ias.iter().flatten() {
+            each(ia)?;
+        }
+        let mut more = Ias { first: [].iter(), more: Reader::new(self.more_ias) };
+        more.try_for_each(|ia| each(&ia))
+    }
+}
+
+/// The identity associations of a message.
+#[derive(Clone, Debug)]
+pub struct Ias<'m, 'a> {
+    first: std::slice::Iter<'m, Option<Ia<'a>>>,
+    more: Reader<'a>,
+}
+
+impl<'a> Iterator for Ias<'_, 'a> {
+    type Item = Ia<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Ia<'a>> {
+        match self.first.next() {
+            Some(ia) => *ia,
+            None if self.more.is_empty() => None,
+            None => self.next_of_more(),
+        }
+    }
+}
+
+impl<'a> Ias<'_, 'a> {
+    #[cold]
+    fn next_of_more(&mut self) -> Option<Ia<'a>> {
+        while let Ok(option) = option::take(&mut self.more) {
+            if let Some(ia) = Ia::peek(option) {
+                return Some(ia);
+            }
+        }
+        None
     }
 }

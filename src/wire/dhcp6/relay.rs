@@ -121,22 +121,22 @@ impl<'a> RelayChain<'a> {
     /// # Errors
     /// [`Full`] when the buffer ends.
     pub fn open(&self, out: &mut Writer<'_>) -> Result<Opened, Full> {
-        let mut opened = Opened { lengths: [0; MAX_RELAY_LEVELS], depth: self.depth };
+        let mut opened = Opened::default();
         for (level, at) in self.levels().iter().zip(&mut opened.lengths) {
             level.mirror(out)?;
             out.u16(code::RELAY_MSG)?;
-            *at = out.len();
+            *at = u16::try_from(out.len()).map_err(|_| Full)?;
             out.u16(0)?;
         }
         Ok(opened)
     }
 }
 
-/// Where the lengths of opened Relay Message options are to be written.
-#[derive(Clone, Copy, Debug)]
+/// Where the lengths of opened Relay Message options are to be written; by default there is none.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Opened {
-    lengths: [usize; MAX_RELAY_LEVELS],
-    depth: usize,
+    /// 0 behind the last one.
+    lengths: [u16; MAX_RELAY_LEVELS],
 }
 
 impl Opened {
@@ -145,9 +145,9 @@ impl Opened {
     /// # Errors
     /// [`Full`] when one would be longer than 65535 octets.
     pub fn close(&self, out: &mut Writer<'_>) -> Result<(), Full> {
-        for at in self.lengths.get(..self.depth).unwrap_or(&[]) {
+        for at in self.lengths.iter().map(|at| usize::from(*at)).take_while(|at| *at != 0) {
             let length = out.len().checked_sub(at.saturating_add(2)).ok_or(Full)?;
-            out.patch(*at, &u16::try_from(length).map_err(|_| Full)?.to_be_bytes())?;
+            out.patch(at, &u16::try_from(length).map_err(|_| Full)?.to_be_bytes())?;
         }
         Ok(())
     }
