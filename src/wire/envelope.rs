@@ -6,17 +6,17 @@
 use std::net::Ipv6Addr;
 
 use zerocopy::network_endian::U16;
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::{Immutable, IntoBytes, Unaligned};
 
 use super::checksum::addresses_and_message;
-use super::frame::{ETHERTYPE_IPV6, ETHERTYPE_VLAN, ICMP6, TCP, UDP};
+use super::frame::{ETHERTYPE_IPV6, ETHERTYPE_VLAN, ICMP6, Ipv6Header, TCP, UDP};
 use super::writer::{Full, Writer};
 use crate::types::MacAddr;
 
 /// Hop limit of every answer: what Neighbor Discovery demands (RFC 4861 §4.2, §4.4) and link-local DHCPv6 bears.
 pub const HOP_LIMIT: u8 = 255;
 
-const IPV6_HEADER: usize = 40;
+const IPV6_HEADER: usize = size_of::<Ipv6Header>();
 /// Octets of the IPv6 header before its addresses.
 const ADDRESSES: usize = 8;
 
@@ -61,17 +61,12 @@ pub struct Open<'b> {
     layer: Layer,
 }
 
-/// An EtherType and the IPv6 header behind it (RFC 8200 §3).
-#[derive(IntoBytes, Immutable)]
+/// An EtherType and the IPv6 header behind it.
+#[derive(IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 struct Ipv6 {
     ethertype: U16,
-    version: [u8; 4],
-    payload_length: U16,
-    next_header: u8,
-    hop_limit: u8,
-    source: [u8; 16],
-    destination: [u8; 16],
+    header: Ipv6Header,
 }
 
 impl Envelope {
@@ -92,8 +87,7 @@ impl Envelope {
             out.u16(ETHERTYPE_VLAN)?;
             out.u16(self.vlan)?;
         }
-        let header = Ipv6 {
-            ethertype: ETHERTYPE_IPV6.into(),
+        let header = Ipv6Header {
             version: [0x60, 0, 0, 0],
             payload_length: U16::ZERO,
             next_header: layer.next_header(),
@@ -101,7 +95,7 @@ impl Envelope {
             source: self.source.octets(),
             destination: self.destination.octets(),
         };
-        out.put(header.as_bytes())?;
+        out.put(Ipv6 { ethertype: ETHERTYPE_IPV6.into(), header }.as_bytes())?;
         if let Layer::Udp { source, destination } = layer {
             let [source, destination] = [source, destination].map(U16::new);
             out.put([source, destination, U16::ZERO, U16::ZERO].as_bytes())?;

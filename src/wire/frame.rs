@@ -5,7 +5,7 @@
 use std::net::Ipv6Addr;
 
 use zerocopy::network_endian::U16;
-use zerocopy::{FromBytes, Immutable, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
 
 use super::checksum::{Checksum, upper_layer};
 use super::reader::{Reader, Short};
@@ -132,14 +132,15 @@ impl<'a> Frame<'a> {
         source_mac: MacAddr,
         vlan: u16,
     ) -> Result<Self, Refusal> {
-        let Ipv6 { version, payload_length, next_header: first, hop_limit, source, destination, .. } =
-            zerocopy::transmute!(reader.array::<IPV6_HEADER>()?);
+        let header: Ipv6Header = zerocopy::transmute!(reader.array::<{ size_of::<Ipv6Header>() }>()?);
+        let [version, ..] = header.version;
         if version >> 4 != 6 {
             return Err(Refusal::BadIpv6);
         }
-        let payload_length = usize::from(payload_length.get());
-        let source = Ipv6Addr::from_octets(source);
-        let destination = Ipv6Addr::from_octets(destination);
+        let (first, hop_limit) = (header.next_header, header.hop_limit);
+        let payload_length = usize::from(header.payload_length.get());
+        let source = Ipv6Addr::from_octets(header.source);
+        let destination = Ipv6Addr::from_octets(header.destination);
         // A payload length of 0 is a jumbogram or nothing at all (IP-008); neither is ours.
         if payload_length == 0 || source.is_multicast() {
             return Err(Refusal::BadIpv6);
@@ -168,21 +169,17 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Octets of an IPv6 header.
-const IPV6_HEADER: usize = 40;
-
 /// An IPv6 header (RFC 8200 §3).
-#[derive(FromBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
-struct Ipv6 {
-    /// The version in the upper four bits.
-    version: u8,
-    _class_and_label: [u8; 3],
-    payload_length: U16,
-    next_header: u8,
-    hop_limit: u8,
-    source: [u8; 16],
-    destination: [u8; 16],
+pub(super) struct Ipv6Header {
+    /// Version in the upper four bits, traffic class and flow label.
+    pub(super) version: [u8; 4],
+    pub(super) payload_length: U16,
+    pub(super) next_header: u8,
+    pub(super) hop_limit: u8,
+    pub(super) source: [u8; 16],
+    pub(super) destination: [u8; 16],
 }
 
 struct Chain<'a> {

@@ -21,6 +21,7 @@ pub const MIN_SLOTS: u32 = 32;
 pub const MAX_SLOTS: u32 = 4096;
 
 /// Octets of a slot that are fetched ahead: the kernel's and a frame of 190, as most of guests' messages are shorter.
+#[cfg(target_arch = "x86_64")]
 const FETCHED: usize = 256;
 
 const BLOCK: usize = SLOT * MIN_SLOTS as usize;
