@@ -129,9 +129,6 @@ pub fn entries(block: &[u8]) -> Entries<'_> {
     Entries { rest: block }
 }
 
-/// Octets of the shortest entry: flags, origin, code and length.
-const SHORTEST: usize = 6;
-
 /// The entries of a block, one after the other.
 #[derive(Clone, Debug)]
 pub struct Entries<'b> {
@@ -143,8 +140,7 @@ impl<'b> Iterator for Entries<'b> {
 
     #[inline]
     fn next(&mut self) -> Option<Entry<'b>> {
-        let [flags, origin, _, _, _, _] = *self.rest.first_chunk::<SHORTEST>()?;
-        let (_, mut rest) = self.rest.split_first_chunk::<2>()?;
+        let (&[flags, origin], mut rest) = self.rest.split_first_chunk::<2>()?;
         let mut encoded_condition = &[][..];
         if flags & OPTION_CONDITIONAL != 0 {
             (encoded_condition, rest) = Condition::split(rest)?;

@@ -14,7 +14,7 @@ use zerocopy::{Immutable, IntoBytes, Unaligned};
 
 use super::super::guard::Asker;
 use super::super::{AnswerKind, Outcome, Reason, Silent, Trace};
-use super::reply::{Reply, put_status};
+use super::reply::{Reply, put_ia, put_status};
 use crate::lease::record::{NETWORK_RAPID_COMMIT, PrefixRecord};
 use crate::types::limits::{MAX_PORT_ADDRESSES, MAX_PORT_PREFIXES};
 use crate::wire::dhcp6::{ClientMessage, Hint, Ia, IaKind, MessageType, code, status};
@@ -52,7 +52,9 @@ struct Plan<'t, 'm> {
     /// `None` where there is at most one identity association of each kind: it gets all leases of that kind.
     listed: Option<&'m Listed>,
     rapid_commit: bool,
-    /// T1 and T2 of every IA, in seconds: the network's when any lease is given (DHCP-125, DHCP-130).
+    /// Any lease is given.
+    gives: bool,
+    /// T1 and T2 of every IA, in seconds: the network's when it gives any lease (DHCP-125, DHCP-130).
     times: (u32, u32),
     /// Octets that withdrawn leases may take.
     room_for_withdrawn: Cell<usize>,
@@ -74,15 +76,6 @@ const _: () = assert!(MAX_PORT_ADDRESSES <= 32 && MAX_PORT_PREFIXES <= 32);
 struct Listed {
     addresses: [Option<u32>; MAX_PORT_ADDRESSES],
     prefixes: [Option<u32>; MAX_PORT_PREFIXES],
-}
-
-/// The fixed fields of an IA (RFC 9915 §21.4, §21.21).
-#[derive(IntoBytes, Immutable, Unaligned)]
-#[repr(C)]
-struct IaHead {
-    iaid: U32,
-    renew_time: U32,
-    rebind_time: U32,
 }
 
 /// The value of an IA Address without options (RFC 9915 §21.6).
@@ -132,7 +125,17 @@ impl<'t, 'm> Plan<'t, 'm> {
         let record = asker.network.record();
         let gives = addresses.given | prefixes.given != 0;
         let times = if gives { (record.renew_time.get(), record.rebind_time.get()) } else { (0, 0) };
-        Self { asker, message, addresses, prefixes, listed: None, rapid_commit, times, room_for_withdrawn }
+        Self {
+            asker,
+            message,
+            addresses,
+            prefixes,
+            listed: None,
+            rapid_commit,
+            gives,
+            times,
+            room_for_withdrawn,
+        }
     }
 
     fn answer<T: Trace>(&self, out: &mut [u8], trace: &mut T) -> Outcome {
@@ -214,14 +217,9 @@ impl<'t, 'm> Plan<'t, 'm> {
         }
     }
 
-    /// True when any lease is given.
-    fn gives(&self) -> bool {
-        self.addresses.given | self.prefixes.given != 0
-    }
-
     /// RFC 9915 §18.3.5: a Rebind that would only be told "nothing" is not answered (DHCP-102).
     fn has_anything_to_say(&self) -> bool {
-        self.gives() || self.withdraws()
+        self.gives || self.withdraws()
     }
 
     /// True for a lease that the client lists and must stop using, so that it is returned with lifetimes of zero:
@@ -247,8 +245,7 @@ impl<'t, 'm> Plan<'t, 'm> {
         trace: &mut T,
     ) -> Result<(), Full> {
         let (t1, t2) = self.times;
-        let head = IaHead { iaid: ia.iaid.into(), renew_time: t1.into(), rebind_time: t2.into() };
-        out.dhcp_fields_and(ia.kind.code(), head, |out| {
+        put_ia(out, ia, self.times, |out| {
             let refused = self.is_repeated(ia, position) || self.is_of_other_link(ia);
             let given = if refused { 0 } else { self.put_leases(ia, out)? };
             let withdrawn = if self.room_for_withdrawn.get() > 0 { self.put_withdrawn(ia, out) } else { 0 };

@@ -4,7 +4,7 @@
 
 use super::super::guard::Asker;
 use super::super::{AnswerKind, Event, Happening, Outcome, Trace};
-use super::reply::{Reply, put_status};
+use super::reply::{Reply, put_ia, put_status};
 use crate::wire::dhcp6::{ClientMessage, IaKind, MessageType, status};
 
 pub(super) fn answer<T: Trace>(
@@ -41,12 +41,7 @@ pub(super) fn answer<T: Trace>(
         trace.note(|| {
             format!("NoBinding in {:?} {}: the port has no such lease (DHCP-108)", ia.kind, ia.iaid)
         });
-        reply.out().dhcp_option(ia.kind.code(), |out| {
-            out.u32(ia.iaid)?;
-            out.u32(0)?;
-            out.u32(0)?;
-            put_status(out, status::NO_BINDING, "no lease of this kind")
-        })?;
+        put_ia(reply.out(), &ia, (0, 0), |out| put_status(out, status::NO_BINDING, "no lease of this kind"))?;
     }
     reply.seal(kind)
 }

@@ -3,13 +3,16 @@
 //! The order is fixed (OPT-003): Client Identifier, Server Identifier, then Preference, Rapid Commit or Status Code, the
 //! identity associations, the rest by ascending code.
 
+use zerocopy::network_endian::U32;
+use zerocopy::{Immutable, IntoBytes, Unaligned};
+
 use super::super::guard::Asker;
 use super::super::{Outcome, Trace};
 use super::choice::Choice;
 use crate::answer::AnswerKind;
 use crate::lease::options::{self, OPTION_UNASKED, Origin};
 use crate::lease::record::NETWORK_REGISTRATION;
-use crate::wire::dhcp6::{CLIENT_PORT, ClientMessage, Opened, RelayChain, SERVER_PORT, code};
+use crate::wire::dhcp6::{CLIENT_PORT, ClientMessage, Ia, Opened, RelayChain, SERVER_PORT, code};
 use crate::wire::envelope::{Layer, Open};
 use crate::wire::frame::Udp;
 use crate::wire::{Full, Writer};
@@ -211,6 +214,27 @@ fn fqdn_flags(asker: &Asker<'_, '_>, message: &ClientMessage<'_>) -> Option<u8> 
 /// Writes one option.
 pub(super) fn option(out: &mut Writer<'_>, code: u16, value: &[u8]) -> Result<(), Full> {
     out.dhcp_option(code, |out| out.put(value))
+}
+
+/// The fixed fields of an IA (RFC 9915 §21.4, §21.21).
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct IaHead {
+    iaid: U32,
+    renew_time: U32,
+    rebind_time: U32,
+}
+
+/// Writes the answer to one identity association, with T1 and T2 in seconds and what `body` writes inside.
+#[inline]
+pub(super) fn put_ia(
+    out: &mut Writer<'_>,
+    ia: &Ia<'_>,
+    (t1, t2): (u32, u32),
+    body: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>,
+) -> Result<(), Full> {
+    let head = IaHead { iaid: ia.iaid.into(), renew_time: t1.into(), rebind_time: t2.into() };
+    out.dhcp_fields_and(ia.kind.code(), head, body)
 }
 
 /// Writes a Status Code option (RFC 9915 §21.13); the text is UTF-8 without a NUL.
