@@ -111,7 +111,7 @@ fn what_is_refused_is_said_with_a_remedy() {
     let Err(error) = load("t", newer) else { panic!("refused") };
     assert_eq!(
         error.to_string(),
-        "t: the table has format version 9, this program reads version 3; recompile the lease source with this version"
+        "t: the table has format version 9, this program reads version 4; recompile the lease source with this version"
     );
     let mut cut = octets(EXAMPLE);
     cut.pop();
@@ -192,6 +192,7 @@ fn a_table_that_contradicts_itself_is_refused() {
         ("host name outside", at(PORT, 2, 36), far, "port 2: its host name lies outside the blobs"),
         ("host name cut", at(PORT, 2, 40), &[5, 0], "port 2: its host name is no name"),
         ("metadata outside", at(PORT, 2, 44), far, "port 2: its metadata lie outside the blobs"),
+        ("port's end not empty", at(PORT, 2, 63), &[1], "port 2: its last octets are not zero"),
         ("empty slot", index + used * 8 + 4, &[0], "is not in its index"),
         ("wrong tag", index + used * 8, far, "cannot be found through its index"),
         ("strange port", index + used * 8 + 4, &[9], "of its index has no port"),

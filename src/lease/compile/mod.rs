@@ -196,6 +196,7 @@ impl Builder {
             options,
             hostname: self.blobs.store(port.hostname)?,
             metadata: self.blobs.store(port.metadata.as_bytes())?,
+            reserved: [0; 12],
         };
         self.out.ports.push(record);
         Ok(())

@@ -3,7 +3,7 @@
 //! ```text
 //! offset  octets  what
 //!      0       8  magic: 89 46 44 54 0d 0a 1a 0a (as PNG: a transfer that mangles text is noticed)
-//!      8       4  format version, 3
+//!      8       4  format version, 4
 //!     12       4  CRC-32 (IEEE) of every octet of the file but these four
 //!     16       8  length of the file
 //!     24   13 × 24 directory: for each section its offset (8), its length in octets (8), the size of one record (4),
@@ -28,7 +28,7 @@ use super::table::{LeaseTable, Sections};
 const MAGIC: [u8; 8] = *b"\x89FDT\r\n\x1a\n";
 
 /// Version of the format: of the header, of every record and of `hash_key`.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 const CRC_OFFSET: usize = 12;
 const LENGTH_OFFSET: usize = 16;

@@ -254,6 +254,9 @@ fn port(sections: &Sections, record: &PortRecord, last: &mut Option<BlobRef>) ->
     if network.vlan != record.vlan {
         return Err("its VLAN is not its network's");
     }
+    if record.reserved != [0; 12] {
+        return Err("its last octets are not zero");
+    }
     let device = record.device.get();
     if device != NO_DEVICE && device as usize >= sections.devices.len() {
         return Err("its device is none");
