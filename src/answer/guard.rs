@@ -36,6 +36,7 @@ impl<'t, 'f> Asker<'t, 'f> {
             Lookup::WrongDevice => return Err(Reason::WrongDevice),
             Lookup::Unknown => return Err(Reason::UnknownMac),
         };
+        trace.found(id);
         let port = table.port(id).ok_or(Reason::UnknownMac)?;
         let network = port.network();
         trace.note(|| {

@@ -1,6 +1,7 @@
 //! Why an answer is as it is: notes that `explain` prints and that cost nothing elsewhere; and what guests tell.
 
 use super::event::Event;
+use crate::lease::PortId;
 
 /// Receives the reasons of an answer while it is made.
 pub trait Trace {
@@ -9,6 +10,10 @@ pub trait Trace {
 
     /// Takes one note; the closure is run only where somebody reads it.
     fn note(&mut self, note: impl FnOnce() -> String);
+
+    /// Takes the port whose guest asks, before it is answered; by default nobody wants to know.
+    #[inline(always)]
+    fn found(&mut self, _: PortId) {}
 
     /// Takes what a guest told; by default nobody wants to know.
     #[inline(always)]

@@ -194,15 +194,18 @@ impl Engine {
         let (device, share) = self.device(frame.device);
         let RxFrame { vlan, checksum, length, octets, .. } = frame;
         let ingress = Ingress { device, vlan, checksum, length, octets };
-        let (events, counters) = (&mut self.events, &mut self.counters);
-        let mut listening = Listening { trace, device: frame.device, events, counters };
+        let (schedule, events, counters) = (&self.schedule, &mut self.events, &mut self.counters);
+        let mut listening =
+            Listening { trace, device: frame.device, schedule, is_new: false, events, counters };
         let answered = answer::answer(&self.table, &ingress, out, &mut listening);
+        let is_new = listening.is_new;
         // A client behind a relay is not where the relay's frame came in.
         let relayed = device.is_some_and(|device| self.table.is_of_relays(device));
         if let Some(port) = answered.port.filter(|_| !relayed) {
             let asked =
                 matches!(answered.verdict, Verdict::Answer { kind: AnswerKind::RouterAdvertisement, .. });
-            if self.is_shared_here(port, share)
+            if is_new
+                && self.is_shared_here(port, share)
                 && self.schedule.heard(port, frame.device, asked, now, &self.table)
             {
                 self.tell_move(port, frame.device);
@@ -350,6 +353,10 @@ impl Engine {
 struct Listening<'e, T> {
     trace: &'e mut T,
     device: u32,
+    schedule: &'e Schedule,
+    /// The guest was not known to be on this device. Looked up as soon as the guest is known: the memory of a large table
+    /// is far away, and what the answer is made of is fetched at the same time.
+    is_new: bool,
     events: &'e mut VecDeque<(u32, Event)>,
     counters: &'e mut Counters,
 }
@@ -360,6 +367,11 @@ impl<T: Trace> Trace for Listening<'_, T> {
     #[inline(always)]
     fn note(&mut self, note: impl FnOnce() -> String) {
         self.trace.note(note);
+    }
+
+    #[inline(always)]
+    fn found(&mut self, port: PortId) {
+        self.is_new = !self.schedule.is_known(port, self.device);
     }
 
     // Rare and large: kept out of the way of other answers.

@@ -74,9 +74,14 @@ impl Schedule {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// True when a frame of this port that comes in on a device is no news.
+    #[inline]
+    pub(super) fn is_known(&self, port: PortId, device: u32) -> bool {
+        self.places.get(port.0 as usize).is_none_or(|place| place.device == device)
+    }
+
     /// A frame of this port came in on a device: true when it was not known to be there. If it has `asked` for a router by
     /// it, it has just got an RA and needs no burst of them: a boot storm would be answered four times otherwise.
-    #[inline]
     pub(super) fn heard(
         &mut self,
         port: PortId,
@@ -85,7 +90,7 @@ impl Schedule {
         now: Instant,
         table: &LeaseTable,
     ) -> bool {
-        let moved = self.places.get(port.0 as usize).is_some_and(|place| place.device != device);
+        let moved = !self.is_known(port, device);
         if moved {
             let interval = table.port(port).filter(|_| asked).map(|p| self.interval(p.network().record()));
             let burst = if interval.is_some() { 0 } else { INITIAL_ADVERTISEMENTS };
