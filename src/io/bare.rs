@@ -12,6 +12,7 @@ use crate::types::{Instant, MacAddr};
 #[derive(Clone, Copy, Debug)]
 pub struct Bare {
     mac: MacAddr,
+    least: usize,
     answered: u64,
 }
 
@@ -19,7 +20,13 @@ impl Bare {
     /// One that answers from `mac`.
     #[must_use]
     pub fn new(mac: MacAddr) -> Self {
-        Self { mac, answered: 0 }
+        Self { mac, least: 0, answered: 0 }
+    }
+
+    /// The same, with answers of `least` octets or more, zeros behind shorter frames: a longer frame costs the kernel more.
+    #[must_use]
+    pub fn of_length(self, least: usize) -> Self {
+        Self { least, ..self }
     }
 }
 
@@ -35,9 +42,11 @@ impl Responder for Bare {
     fn publish(&mut self, _table: Arc<LeaseTable>, _now: Instant) {}
 
     fn frame(&mut self, _now: Instant, frame: RxFrame<'_>, out: &mut [u8]) -> Option<usize> {
-        let length = frame.octets.len();
+        let length = frame.octets.len().max(self.least);
         let answer = out.get_mut(..length)?;
-        answer.copy_from_slice(frame.octets);
+        let (swapped, rest) = answer.split_at_mut_checked(frame.octets.len())?;
+        swapped.copy_from_slice(frame.octets);
+        rest.fill(0);
         answer.get_mut(..6)?.copy_from_slice(frame.octets.get(6..12)?);
         answer.get_mut(6..12)?.copy_from_slice(&self.mac.0);
         let (source, destination) = answer.get_mut(ADDRESSES)?.split_at_mut(16);
